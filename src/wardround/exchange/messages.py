@@ -22,10 +22,10 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Seconds = Annotated[float, Field(ge=0, le=1e9)]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}\Z")]
-Site = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z", max_length=63)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}\z")]
+Site = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?\z", max_length=63)]
 PublicKey = Annotated[str, Field(min_length=1, max_length=200)]
-Code = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}\Z")]
+Code = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}\z")]
 Split = Literal["validation", "test"]
 Name = Annotated[str, Field(min_length=1, max_length=512)]
 

@@ -1,0 +1,40 @@
+"""Files that appear whole or not at all."""
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from wardround.exchange.errors import NoSpaceError
+
+
+@contextmanager
+def no_space_named(target: str) -> Iterator[None]:
+    """Turns a full disk or quota into NoSpaceError that names `target`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise NoSpaceError(f"no space is left for {target}; free some and start again") from error
+
+
+@contextmanager
+def whole_file(target: Path) -> Iterator[BinaryIO]:
+    """A file to write that takes the name `target`, synced to disk, when the block ends without error.
+
+    It is written as `<target>.<random>.part` beside it, which is removed on an error. A killed process may
+    leave a `.part`, which nobody reads. Raises NoSpaceError.
+    """
+    part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        with no_space_named(str(target)), part.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,119 @@
+"""The store: what Wardround asks of a bucket. Nothing in it is ever overwritten or deleted.
+
+Every write is a promise: after a crash the same step runs again, and `put_idempotent` and
+`upload_idempotent` accept what it wrote before, and nothing else, under the same key.
+"""
+
+import hashlib
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+from wardround.exchange.errors import ConflictError, ExistsError
+from wardround.exchange.waiting import Watch, wait_until
+
+
+class Store(Protocol):
+    """One bucket. Safe to use from several threads; every process opens its own.
+
+    Keys are those of `layout.check_key`; other keys raise RefusedError (`illegal-name`). Every operation
+    may raise DeniedError, UnavailableError and MissingBucketError.
+    """
+
+    @property
+    def name(self) -> str:
+        """The bucket's name."""
+
+    def get(self, key: str, *, limit: int) -> bytes:
+        """The object's bytes. Raises MissingError; OversizedError, unread, if it has more than `limit`."""
+
+    def download(self, key: str, target: Path, *, limit: int) -> None:
+        """Writes the object to the file `target`, which appears whole or not at all.
+
+        Raises MissingError, OversizedError (before anything is read), NoSpaceError.
+        """
+
+    def size(self, key: str) -> int:
+        """The object's size in bytes. Raises MissingError."""
+
+    def exists(self, key: str) -> bool:
+        """Whether there is an object under `key`."""
+
+    def put_new(self, key: str, data: bytes) -> None:
+        """Writes a new object; of several writers at once exactly one succeeds. Raises ExistsError."""
+
+    def upload_new(self, key: str, source: Path) -> None:
+        """`put_new` from a file, streamed. Raises ExistsError."""
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """The keys that start with `prefix`, in ascending order."""
+
+    def watch(self, bell: threading.Event) -> Watch:
+        """A watch on what is written to the bucket; see `waiting.wait_until`."""
+
+
+class Exchange(Protocol):
+    """A server, or a folder, with the buckets of a federation."""
+
+    def store(self, bucket: str) -> Store:
+        """The bucket of this name; no request is made."""
+
+    def create_bucket(self, bucket: str) -> None:
+        """Makes the bucket unless it is there. Only who sets up a federation may."""
+
+    def close(self) -> None:
+        """Ends connections and listeners; what was written stays."""
+
+
+def put_idempotent(store: Store, key: str, data: bytes) -> None:
+    """Writes `data` under `key`, or finds the same bytes there.
+
+    Raises ConflictError when other bytes are there.
+    """
+    try:
+        store.put_new(key, data)
+    except ExistsError:
+        _check_same(store, key, len(data), data)
+
+
+def upload_idempotent(store: Store, key: str, source: Path) -> None:
+    """`put_idempotent` from a file, compared by size and content.
+
+    Raises ConflictError when other bytes are there.
+    """
+    try:
+        store.upload_new(key, source)
+    except ExistsError:
+        _check_same(store, key, source.stat().st_size, source)
+
+
+def _check_same(store: Store, key: str, size: int, expected: bytes | Path) -> None:
+    if store.size(key) != size or _sha256(store.get(key, limit=size)) != _sha256(expected):
+        raise ConflictError(
+            f"bucket {store.name!r} already has other content under {key!r}, and objects are never "
+            "overwritten; use a new run, or find out who else writes with these credentials"
+        )
+
+
+def _sha256(data: bytes | Path) -> bytes:
+    if isinstance(data, bytes):
+        return hashlib.sha256(data).digest()
+    with data.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def wait_for_any(
+    store: Store, keys: Iterable[str], *, seconds: float, stop: threading.Event | None = None
+) -> str | None:
+    """The first of `keys`, in their order, that exists; None after `seconds`.
+
+    One small request per key and look. Raises StoppedError soon after `stop` is set.
+    """
+    wanted = tuple(keys)
+    return wait_until(
+        [store],
+        lambda: next((key for key in wanted if store.exists(key)), None),
+        seconds=seconds,
+        stop=stop,
+    )

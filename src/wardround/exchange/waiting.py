@@ -1,0 +1,102 @@
+"""Waiting for an object of somebody else, without losing the moment that it is written.
+
+A store that is told of writes by its server rings the waiter's bell; one that is not lets the waiter look
+again at growing intervals. `wait_until` does both, over any number of stores at once.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from typing import Protocol, TypeVar
+
+from wardround.errors import StoppedError
+
+T = TypeVar("T")
+
+FIRST_SECONDS = 0.010
+LONGEST_SECONDS = 1.0
+# A pause is a share of the time already waited, so the delay that it causes stays within that share of the
+# wait, and the number of looks grows with the wait's logarithm only.
+SHARE = 0.12
+# A waiter that is told also looks by itself this often: an event may get lost with its connection.
+SAFETY_SECONDS = 5.0
+# Two events cannot be waited for at once: how long it may take to see that the process was asked to stop.
+STOP_SECONDS = 0.1
+
+
+class Watch(Protocol):
+    """A waiter's hold on one store; entered before the first look, left after the last."""
+
+    @property
+    def told(self) -> bool:
+        """Whether every write from now on rings the bell. May change at any time."""
+
+    def __enter__(self) -> "Watch": ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+class Watchable(Protocol):
+    """What can be waited for: every store."""
+
+    def watch(self, bell: threading.Event) -> Watch:
+        """A watch that sets `bell` whenever something may have been written, if the server tells."""
+
+
+class SilentWatch:
+    """The watch of a store that is never told."""
+
+    told = False
+
+    def __enter__(self) -> "SilentWatch":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+def stop_if_asked(stop: threading.Event | None) -> None:
+    """Raises StoppedError when `stop` is set."""
+    if stop is not None and stop.is_set():
+        raise StoppedError("asked to stop while waiting for the exchange; start again to go on from here")
+
+
+def wait_until(
+    stores: Iterable[Watchable],
+    ready: Callable[[], T | None],
+    *,
+    seconds: float,
+    stop: threading.Event | None = None,
+) -> T | None:
+    """The first result of `ready()` that is not None, or None after `seconds` (a duration, never a date).
+
+    `ready` looks into `stores`. It is called at the start, whenever something may have been written, and a
+    last time at the end, always in the caller's thread; what it raises goes to the caller.
+    Raises StoppedError soon after `stop` is set.
+    """
+    start = time.monotonic()
+    bell = threading.Event()
+    with ExitStack() as stack:
+        watches = [stack.enter_context(store.watch(bell)) for store in stores]
+        while True:
+            stop_if_asked(stop)
+            waited = time.monotonic() - start
+            if (found := ready()) is not None or waited >= seconds:
+                return found
+            told = all(watch.told for watch in watches)
+            _listen(bell, min(SAFETY_SECONDS if told else _pause(waited), seconds - waited), stop)
+
+
+def _pause(waited: float) -> float:
+    # Jitter keeps the sites of a federation from asking in step.
+    return min(max(FIRST_SECONDS, waited * SHARE), LONGEST_SECONDS) * random.uniform(0.8, 1.2)
+
+
+def _listen(bell: threading.Event, seconds: float, stop: threading.Event | None) -> None:
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        if bell.wait(min(left, STOP_SECONDS)) or (stop is not None and stop.is_set()):
+            break
+    bell.clear()

@@ -1,0 +1,83 @@
+"""A report as one HTML file: no script, no address, nothing loaded from anywhere."""
+
+from collections.abc import Iterable, Mapping
+from html import escape
+
+from wardround.evaluation.charts import calibration_chart, roc_chart
+from wardround.evaluation.histograms import Counts
+from wardround.evaluation.report import Report, SiteScore
+from wardround.evaluation.tables import UNDEFINED, bounds_text, provenance
+from wardround.evaluation.verdict import verdict
+
+# site → model → counts int [2, B] of the positive class
+Curves = Mapping[str, Mapping[str, Counts]]
+
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; }
+table { border-collapse: collapse; margin: 1rem 0; }
+th, td { border-bottom: 1px solid #ddd; padding: .3rem .8rem; text-align: left; }
+td.number { font-variant-numeric: tabular-nums; text-align: right; }
+.charts { display: flex; flex-wrap: wrap; gap: 1rem; }
+.charts svg { height: auto; max-width: 22rem; }
+"""
+
+
+def report_page(report: Report, curves: Curves | None = None) -> str:
+    """The page; every text from the report is escaped. Charts are drawn for the sites in `curves`."""
+    title = escape(report.recipe)
+    body = [
+        f"<h1>{title}</h1><p>{escape(provenance(report))}</p>",
+        "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in verdict(report).lines()) + "</ul>",
+        "<h2>Each site's held-out patients</h2>" + _table(_summary_head(), _summary_rows(report)),
+        "<h2>AUROC, model × tested on</h2>" + _table(("model", *report.sites), _matrix_rows(report)),
+        *_charts(curves or {}),
+    ]
+    head = f'<head><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style></head>'
+    return f'<!doctype html>\n<html lang="en">{head}<body>{"".join(body)}</body></html>\n'
+
+
+def _table(head: Iterable[str], rows: Iterable[str]) -> str:
+    headings = "".join(f"<th>{escape(text)}</th>" for text in head)
+    return f"<table><thead><tr>{headings}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+def _summary_head() -> tuple[str, ...]:
+    models = ("federated", "own local", "pooled")
+    return ("site", "n", *(f"{model} {measure}" for measure in ("AUROC", "accuracy") for model in models))
+
+
+def _summary_rows(report: Report) -> Iterable[str]:
+    for site, score in report.federated.items():
+        models = (score, report.local.get(site, {}).get(site), report.pooled.get(site))
+        texts = [
+            UNDEFINED if each is None else bounds_text(getattr(each, measure))
+            for measure in ("auroc", "accuracy")
+            for each in models
+        ]
+        yield f"<tr><td>{escape(site)}</td>{_numbers([str(score.n), *texts])}</tr>"
+
+
+def _numbers(texts: Iterable[str]) -> str:
+    return "".join(f'<td class="number">{escape(text)}</td>' for text in texts)
+
+
+def _matrix_rows(report: Report) -> Iterable[str]:
+    for model, scores in report.models().items():
+        if scores:
+            cells = "".join(_shaded(scores.get(site)) for site in report.sites)
+            yield f"<tr><td>{escape(model)}</td>{cells}</tr>"
+
+
+def _shaded(score: SiteScore | None) -> str:
+    value = score.auroc[1] if score else None
+    if value is None:
+        return f'<td class="number">{UNDEFINED}</td>'
+    strength = min(max(2 * value - 1, 0.0), 1.0)
+    return f'<td class="number" style="background:rgba(46,125,50,{0.6 * strength:.2f})">{value:.3f}</td>'
+
+
+def _charts(curves: Curves) -> Iterable[str]:
+    for heading, chart in (("ROC", roc_chart), ("Calibration", calibration_chart)):
+        if curves:
+            drawn = "".join(chart(site, models) for site, models in curves.items())
+            yield f'<h2>{heading}</h2><div class="charts">{drawn}</div>'

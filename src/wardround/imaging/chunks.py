@@ -1,0 +1,151 @@
+"""Chunks: the pieces of work that processes take and that survive a kill.
+
+A chunk's result is a file that appears under its name only when it is complete; a chunk whose file exists is
+done. What a chunk holds depends on inputs and settings alone, never on the number of workers.
+"""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from wardround.errors import StoppedError, WardroundError
+from wardround.imaging.decode import decode_item
+from wardround.imaging.items import Item, Refused, refuse_all
+from wardround.imaging.pool import stopping
+from wardround.imaging.reasons import Reason, Refusal
+from wardround.imaging.scan import Found, ScanRule, scan_file
+from wardround.imaging.settings import IntakeSettings
+
+_FOUND = TypeAdapter(tuple[Found, ...])
+_REFUSED = TypeAdapter(tuple[Refused, ...])
+
+
+@dataclass(frozen=True)
+class ScanChunk:
+    """Files to scan; `crashed` are those (by place) that ended a process before."""
+
+    result: Path
+    source: Path
+    paths: tuple[str, ...]
+    rule: ScanRule
+    crashed: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class DecodeChunk:
+    """Items of one split to decode; `crashed` are those (by place) that ended a process before."""
+
+    result: Path
+    source: Path
+    items: tuple[Item, ...]
+    settings: IntakeSettings
+    crashed: tuple[int, ...] = ()
+
+
+Chunk = ScanChunk | DecodeChunk
+
+
+class Summary(NamedTuple):
+    """How many images a decoded chunk holds, and the files it refused."""
+
+    images: int
+    refused: tuple[Refused, ...]
+
+
+def run_chunk(chunk: Chunk) -> None:
+    """Does a chunk's work and writes its result file."""
+    if isinstance(chunk, ScanChunk):
+        _scan(chunk)
+    else:
+        _decode(chunk)
+
+
+def length(chunk: Chunk) -> int:
+    """How many files (scan) or items (decode) a chunk holds."""
+    return len(chunk.paths if isinstance(chunk, ScanChunk) else chunk.items)
+
+
+def blamed(chunk: Chunk) -> Chunk:
+    """The chunk again, without what it was busy with when its process ended."""
+    marker = _marker(chunk)
+    busy = int(marker.read_text()) if marker.exists() else None
+    if busy is None or busy in chunk.crashed:
+        raise WardroundError(
+            "worker processes end before they begin; is there enough memory?", code="worker-died"
+        )
+    marker.unlink()
+    return replace(chunk, crashed=(*chunk.crashed, busy))
+
+
+def scanned(chunk: ScanChunk) -> tuple[Found, ...]:
+    """The result of a scanned chunk."""
+    return _FOUND.validate_json(chunk.result.read_bytes())
+
+
+def decoded(chunk: DecodeChunk) -> tuple[np.ndarray, np.ndarray]:
+    """A decoded chunk's images, uint8 or uint16 [n, …, 1], and labels, int32 [n]."""
+    with np.load(chunk.result, allow_pickle=False) as stored:
+        return stored["images"], stored["labels"]
+
+
+def summary(chunk: DecodeChunk) -> Summary:
+    """What a decoded chunk holds, read without its images."""
+    with np.load(chunk.result, allow_pickle=False) as stored:
+        return Summary(len(stored["labels"]), _REFUSED.validate_json(stored["refused"].tobytes()))
+
+
+def _scan(chunk: ScanChunk) -> None:
+    found = []
+    for place, path in enumerate(chunk.paths):
+        _begin(chunk, place)
+        if place in chunk.crashed:
+            found.append(Found(path=path, refused=Reason.DECODER_CRASH))
+        else:
+            found.append(scan_file(chunk.source, path, chunk.rule))
+    _finish(chunk, _FOUND.dump_json(tuple(found)))
+
+
+def _decode(chunk: DecodeChunk) -> None:
+    images, labels, refused = [], [], []
+    for place, item in enumerate(chunk.items):
+        _begin(chunk, place)
+        try:
+            if place in chunk.crashed:
+                raise Refusal(Reason.DECODER_CRASH)
+            images.append(decode_item([chunk.source / path for path in item.paths], chunk.settings))
+            labels.append(item.label)
+        except Refusal as refusal:
+            refused += refuse_all(item.paths, refusal.reason)
+    _save(chunk, images, labels, refused)
+
+
+def _save(chunk: DecodeChunk, images: list[np.ndarray], labels: list[int], refused: list[Refused]) -> None:
+    shape = (len(images), *chunk.settings.size, 1)
+    stacked = np.stack(images) if images else np.empty(shape, chunk.settings.dtype)
+    reasons = np.frombuffer(_REFUSED.dump_json(tuple(refused)), np.uint8)
+    part = chunk.result.with_suffix(".part")
+    with part.open("wb") as stream:
+        np.savez(stream, images=stacked, labels=np.array(labels, np.int32), refused=reasons)
+    os.replace(part, chunk.result)
+    _marker(chunk).unlink(missing_ok=True)
+
+
+def _begin(chunk: Chunk, place: int) -> None:
+    if stopping():
+        raise StoppedError("the intake was stopped; start it again to go on")
+    _marker(chunk).write_text(str(place))
+
+
+def _finish(chunk: Chunk, content: bytes) -> None:
+    part = chunk.result.with_suffix(".part")
+    part.write_bytes(content)
+    os.replace(part, chunk.result)
+    _marker(chunk).unlink(missing_ok=True)
+
+
+def _marker(chunk: Chunk) -> Path:
+    return chunk.result.with_suffix(".busy")

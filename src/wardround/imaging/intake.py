@@ -1,0 +1,178 @@
+"""The intake: a folder of DICOM files and a label table become a dataset of shards.
+
+    files ─ scan ─ items ─ decode ─ shards
+              └──────┴───────┴───── refusals
+
+Scan and decode run in chunks over processes and leave one file a chunk, so a killed intake goes on where it was.
+Only pixels and the label's class index go into the shards.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from wardround.errors import ConfigurationError, WardroundError
+from wardround.imaging.chunks import (
+    Chunk,
+    DecodeChunk,
+    ScanChunk,
+    blamed,
+    decoded,
+    length,
+    run_chunk,
+    scanned,
+    summary,
+)
+from wardround.imaging.dataset import DatasetInfo, SplitInfo
+from wardround.imaging.items import Item, Refused, chunked, make_items
+from wardround.imaging.labels import LabelTable, read_labels
+from wardround.imaging.pool import run_all
+from wardround.imaging.scan import Found, ScanRule, label_hash, list_files
+from wardround.imaging.settings import SPLITS, IntakeSettings
+from wardround.imaging.workspace import REFUSALS, Workspace, fingerprint, write_refusals
+
+Progress = Callable[[str, int, int], None]
+
+_SCAN_CHUNK = 256
+# A chunk's decoded pixels: enough to be worth a file, little enough to be lost and held in memory.
+_CHUNK_BYTES = 8 << 20
+_CHUNK_ITEMS = 256
+
+
+class IntakeError(WardroundError):
+    """The intake ended without a dataset."""
+
+    code = "intake-empty"
+
+
+class _Decodes(NamedTuple):
+    chunks: dict[str, list[DecodeChunk]]
+    refused: list[Refused]
+
+
+def preprocess(
+    source: Path,
+    labels: Path,
+    out: Path,
+    settings: IntakeSettings,
+    progress: Progress = lambda stage, done, total: None,
+) -> DatasetInfo:
+    """Reads every DICOM file below `source`, joins `labels`, and writes a dataset into `out`.
+
+    `progress(stage, done, total)` is called with the stages "scan" (files) and "decode" (images or series).
+    A run with the same inputs and settings goes on where a killed one was, and does nothing after a finished one;
+    the digest depends on neither the workers nor the order of files. Refused files are counted by reason in the
+    result, and listed in `out/refusals.csv`, which must not leave the hospital.
+
+    Raises ConfigurationError (source, labels or key unusable) and IntakeError (nothing to train on).
+    """
+    if not source.is_dir():
+        raise ConfigurationError(
+            f"source {source} is not a folder; give the folder that holds the DICOM files"
+        )
+    key, table, paths = settings.split_key(), read_labels(labels, settings.labels), list_files(source)
+    space = Workspace(out, fingerprint(source, paths, labels, settings, key))
+    if info := space.finished():
+        return info
+    space.open()
+    found = _scan(space, source, paths, _rule(settings, key, table), settings.workers, progress)
+    items, refused = make_items(found, _hashed(table, key), by_series=settings.is_volume)
+    decodes = _decode(space, source, items, settings, progress)
+    info = _assemble(space, decodes.chunks, [*refused, *decodes.refused], settings)
+    space.close(info)
+    return info
+
+
+def _rule(settings: IntakeSettings, key: bytes, table: LabelTable) -> ScanRule:
+    return ScanRule(
+        key=key,
+        label_keyword=table.keyword,
+        modality=settings.modality,
+        fractions=settings.fractions,
+        max_bytes=settings.max_bytes,
+    )
+
+
+def _hashed(table: LabelTable, key: bytes) -> LabelTable:
+    return LabelTable(table.column, {label_hash(key, name): index for name, index in table.classes.items()})
+
+
+def _scan(
+    space: Workspace, source: Path, paths: Sequence[str], rule: ScanRule, workers: int, progress: Progress
+) -> list[Found]:
+    chunks = [
+        ScanChunk(space.folder / f"scan-{index:06d}.json", source, part, rule)
+        for index, part in enumerate(chunked(paths, _SCAN_CHUNK))
+    ]
+    _run("scan", chunks, workers, progress)
+    return [file for chunk in chunks for file in scanned(chunk)]
+
+
+def _decode(
+    space: Workspace, source: Path, items: Sequence[Item], settings: IntakeSettings, progress: Progress
+) -> _Decodes:
+    chunks = {split: _decode_chunks(space, source, items, settings, split) for split in SPLITS}
+    _run("decode", [chunk for split in SPLITS for chunk in chunks[split]], settings.workers, progress)
+    refused = [entry for split in SPLITS for chunk in chunks[split] for entry in summary(chunk).refused]
+    return _Decodes(chunks, refused)
+
+
+def _decode_chunks(
+    space: Workspace, source: Path, items: Sequence[Item], settings: IntakeSettings, split: str
+) -> list[DecodeChunk]:
+    element = settings.bits // 8
+    for side in settings.size:
+        element *= side
+    size = max(1, min(_CHUNK_ITEMS, _CHUNK_BYTES // element))
+    parts = chunked([item for item in items if item.split == split], size)
+    return [
+        DecodeChunk(space.folder / f"{split}-{index:06d}.npz", source, part, settings)
+        for index, part in enumerate(parts)
+    ]
+
+
+def _run(stage: str, chunks: Sequence[Chunk], workers: int, progress: Progress) -> None:
+    total = sum(map(length, chunks))
+    left = [chunk for chunk in chunks if not chunk.result.exists()]
+    finished = total - sum(map(length, left))
+    progress(stage, finished, total)
+
+    def done(chunk: Chunk) -> None:
+        nonlocal finished
+        finished += length(chunk)
+        progress(stage, finished, total)
+
+    run_all(left, run_chunk, done, blamed, workers)
+
+
+def _assemble(
+    space: Workspace, chunks: dict[str, list[DecodeChunk]], refused: list[Refused], settings: IntakeSettings
+) -> DatasetInfo:
+    write_refusals(space.out, refused)
+    reasons = Counter(entry.reason.value for entry in refused)
+    splits = {split: _write_split(space.out, split, chunks[split], settings) for split in SPLITS}
+    if splits["train"].count == 0:
+        raise IntakeError(
+            f"no usable image for training; refused: {dict(sorted(reasons.items()))}. "
+            f"The files are listed in {space.out / REFUSALS}"
+        )
+    info = DatasetInfo.create(
+        shape=(*settings.size, 1),
+        dtype=settings.dtype,
+        labels=settings.labels,
+        splits=splits,
+        refusals=dict(sorted(reasons.items())),
+        settings=settings.described(),
+    )
+    info.save(space.out)
+    return info
+
+
+def _write_split(out: Path, split: str, chunks: Sequence[DecodeChunk], settings: IntakeSettings) -> SplitInfo:
+    # TensorFlow is imported where it is needed: worker processes start without it.
+    from wardround.imaging.shards import write_split
+
+    count = sum(summary(chunk).images for chunk in chunks)
+    batches = map(decoded, chunks)
+    return write_split(out, split, batches, count, settings.labels, settings.shard_size)

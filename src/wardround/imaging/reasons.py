@@ -1,0 +1,47 @@
+"""Why a file or series was not used. The codes are fixed text: they may be counted and may leave a hospital."""
+
+from enum import StrEnum
+
+from wardround.errors import RefusedError
+
+
+class Reason(StrEnum):
+    """Reason codes of the intake; the value is what `dataset.json` and `refusals.csv` show."""
+
+    EMPTY = "empty-file"
+    NOT_A_FILE = "not-a-regular-file"
+    NOT_DICOM = "not-dicom"
+    DAMAGED_HEADER = "damaged-header"
+    TOO_DEEP = "nested-too-deep"
+    TOO_LARGE = "too-large"
+    TRUNCATED = "truncated"
+    NO_IDENTITY = "identifier-missing"
+    MODALITY = "modality-not-wanted"
+    NO_PIXELS = "no-pixels"
+    MULTI_FRAME = "multi-frame"
+    NOT_GREY = "not-greyscale"
+    BIT_DEPTH = "bit-depth"
+    SYNTAX = "transfer-syntax-unsupported"
+    CODESTREAM = "codestream-disagrees-with-header"
+    UNDECODABLE = "undecodable"
+    DECODER_CRASH = "decoder-crash"
+    BLANK = "blank"
+    DUPLICATE = "duplicate-instance"
+    LABEL_MISSING = "label-missing"
+    LABEL_UNKNOWN = "label-unknown"
+    LABEL_CONFLICT = "label-conflict"
+    MIXED_PATIENT = "series-of-several-patients"
+    MIXED_SIZE = "series-mixed-size"
+    MIXED_ORIENTATION = "series-mixed-orientation"
+    DUPLICATE_POSITION = "series-duplicate-position"
+    NO_POSITION = "series-without-positions"
+    SLICE_GAP = "series-slice-missing"
+    TOO_FEW_SLICES = "series-too-few-slices"
+
+
+class Refusal(RefusedError):
+    """A file or series is not used. Its text is the reason code alone, never an element's value."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.value, code=reason.value)
+        self.reason = reason

@@ -1,0 +1,86 @@
+"""The first pass: which files are images, and which belong together. No pixels are read.
+
+What the pass keeps about a file holds no identifier, only keyed hashes.
+"""
+
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from wardround.imaging.header import CLAIM_TAGS, IDENTITY_TAGS, check_claims, quiet, read_dataset, text
+from wardround.imaging.reasons import Reason, Refusal
+from wardround.imaging.splits import keyed, split_of
+
+
+class Found(BaseModel):
+    """One file: its path relative to the source, and either a refusal or what places it.
+
+    instance, series, patient and label_key are keyed hashes (hex) of the identifiers; `label_key` is "" where
+    the label table's identifier is absent in the file.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str
+    refused: Reason | None = None
+    instance: str = ""
+    series: str = ""
+    patient: str = ""
+    label_key: str = ""
+    split: str = ""
+
+
+class ScanRule(BaseModel):
+    """What the scan of a file depends on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: bytes
+    label_keyword: str
+    modality: tuple[str, ...]
+    fractions: tuple[float, ...]
+    max_bytes: int
+
+
+def scan_file(source: Path, path: str, rule: ScanRule) -> Found:
+    """Reads one header; whatever is wrong with the file is in the answer, not raised."""
+    try:
+        with quiet():
+            return _found(source, path, rule)
+    except Refusal as refusal:
+        return Found(path=path, refused=refusal.reason)
+
+
+def label_hash(key: bytes, identifier: str) -> str:
+    """The keyed hash under which a label table's identifier is compared."""
+    return keyed(key, "label", identifier)
+
+
+def list_files(source: Path) -> list[str]:
+    """All files below a folder as POSIX paths relative to it, sorted; linked folders are not followed."""
+    found = (Path(folder, name) for folder, _, names in os.walk(source) for name in names)
+    return sorted(path.relative_to(source).as_posix() for path in found)
+
+
+def _found(source: Path, path: str, rule: ScanRule) -> Found:
+    header = read_dataset(source / path, [*IDENTITY_TAGS, *CLAIM_TAGS], rule.max_bytes)
+    if text(header, "Modality") not in rule.modality:
+        raise Refusal(Reason.MODALITY)
+    try:
+        check_claims(header, rule.max_bytes)
+    except (TypeError, ValueError) as error:
+        raise Refusal(Reason.DAMAGED_HEADER) from error
+    patient, instance = text(header, "PatientID"), text(header, "SOPInstanceUID")
+    # Without a patient nothing could keep one patient's images in one split.
+    if not patient or not instance:
+        raise Refusal(Reason.NO_IDENTITY)
+    label_key = text(header, rule.label_keyword)
+    return Found(
+        path=path,
+        instance=keyed(rule.key, "instance", instance),
+        series=keyed(rule.key, "series", text(header, "SeriesInstanceUID") or instance),
+        patient=keyed(rule.key, "patient", patient),
+        label_key=label_hash(rule.key, label_key) if label_key else "",
+        split=split_of(patient, rule.key, rule.fractions),
+    )

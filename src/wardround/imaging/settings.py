@@ -1,0 +1,86 @@
+"""What a data steward chooses for an intake."""
+
+import math
+import os
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+from wardround.errors import ConfigurationError
+
+SPLITS = ("train", "validation", "test")
+MIN_KEY_BYTES = 16
+
+
+def available_cpus() -> int:
+    """CPUs that this process may run on."""
+    return len(os.sched_getaffinity(0))
+
+
+class IntakeSettings(BaseModel):
+    """Settings of one intake; two intakes with equal settings and inputs write equal datasets.
+
+    labels: legal label names; the place in the tuple is the class index.
+    modality: DICOM modalities to take; all others are refused and counted.
+    size: `(H, W)` for single images, `(D, H, W)` for series that become volumes.
+    fractions: shares of patients in train, validation and test.
+    split_key_file: file with at least 16 secret bytes; the same key keeps a patient in the same split.
+    bits: 8 stores [0, 1] in 256 steps as uint8, 16 in 65536 steps as uint16.
+    workers: processes; 0 works in the calling process (a decoder that crashes then ends it).
+    max_bytes: largest decoded image or volume, checked before anything is decoded.
+    min_slices: series with fewer slices are refused.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    labels: Annotated[tuple[str, ...], Field(min_length=1)]
+    size: tuple[Annotated[int, Field(ge=1, le=8192)], ...]
+    split_key_file: Path
+    modality: Annotated[tuple[str, ...], Field(min_length=1)] = ("CR", "DX")
+    fractions: tuple[float, float, float] = (0.7, 0.1, 0.2)
+    bits: Literal[8, 16] = 8
+    shard_size: Annotated[int, Field(ge=1)] = 2048
+    max_bytes: Annotated[int, Field(ge=1)] = 512 << 20
+    min_slices: Annotated[int, Field(ge=1)] = 4
+    workers: Annotated[int, Field(ge=0)] = Field(default_factory=available_cpus)
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether series become volumes."""
+        return len(self.size) == 3
+
+    @property
+    def dtype(self) -> Literal["uint8", "uint16"]:
+        """The stored dtype."""
+        return "uint8" if self.bits == 8 else "uint16"
+
+    def split_key(self) -> bytes:
+        """The secret bytes; raises ConfigurationError if the file is absent or too short."""
+        try:
+            key = self.split_key_file.read_bytes()
+        except OSError as error:
+            raise ConfigurationError(
+                f"split key {self.split_key_file} cannot be read: {error.strerror}"
+            ) from error
+        if len(key) < MIN_KEY_BYTES:
+            raise ConfigurationError(
+                f"split key {self.split_key_file} has {len(key)} bytes; legal: {MIN_KEY_BYTES} or more. "
+                f"Make one with: head -c 32 /dev/urandom > {self.split_key_file}"
+            )
+        return key
+
+    def described(self) -> dict[str, JsonValue]:
+        """The settings that shape the output, for `dataset.json`: no path, no secret, no worker count."""
+        hidden = {"split_key_file", "workers"}
+        return dict(self.model_dump(mode="json", exclude=hidden))
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> Self:
+        if len(self.size) not in (2, 3):
+            raise ValueError(f"size {list(self.size)} is not legal; give [H, W] or [D, H, W]")
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError(f"labels {list(self.labels)} must be unique")
+        if min(self.fractions) < 0 or not math.isclose(sum(self.fractions), 1, abs_tol=1e-6):
+            raise ValueError(f"fractions {list(self.fractions)} must be 0 or more and add up to 1")
+        return self

@@ -11,14 +11,14 @@ a step that is repeated after a crash and yields other bytes writes beside the f
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from wardround.errors import RefusedError
 from wardround.exchange.envelope import Binding, PublicKey, SigningKey, TensorFile, open_envelope, seal
 from wardround.exchange.layout import FEDERATION_KEY, RunKeys
 from wardround.exchange.messages import Message
 from wardround.exchange.store import Store, put_idempotent, upload_idempotent
-from wardround.exchange.tensors import Array, write_tensors
+from wardround.exchange.tensors import Array, TensorSpec, write_tensors
 
 M = TypeVar("M", bound=Message)
 
@@ -119,6 +119,23 @@ class Channel:
         run = None if model.kind == "federation" else self.run
         digest = None if model.kind in ("federation", "run") else self.digest
         return Binding(federation=self.federation, run=run, round=round, plan_digest=digest)
+
+
+class Shaped(Protocol):
+    """Anything that says a tensor's shape and NumPy dtype, as the plan's specs do."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its dimensions."""
+
+    @property
+    def dtype(self) -> str:
+        """Its NumPy dtype."""
+
+
+def file_spec(spec: Mapping[str, Shaped]) -> dict[str, TensorSpec]:
+    """The plan's specs, by name, as those of a tensor file."""
+    return {name: TensorSpec(tuple(tensor.shape), tensor.dtype) for name, tensor in spec.items()}
 
 
 def tensor_name(stem: str, file: TensorFile) -> str:

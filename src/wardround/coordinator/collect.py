@@ -1,0 +1,123 @@
+"""Collecting a round's updates until all have answered, or until the deadline."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from wardround.coordinator.aggregate import Tally
+from wardround.coordinator.check import Desk, Spooled
+from wardround.coordinator.context import Event, Run
+from wardround.coordinator.inbox import Inbox
+from wardround.coordinator.members import Members
+from wardround.coordinator.rounds import OpenRound
+from wardround.errors import RefusedError
+from wardround.exchange.errors import MissingError
+from wardround.exchange.messages import CollectedMessage, PresentMessage, Refusal, UpdateMessage
+from wardround.exchange.store import wait_for_any
+from wardround.plan.program import Tensors
+
+# None: the site asks to be waited for.
+Answer = tuple[str, Spooled | Refusal | None]
+
+
+@dataclass
+class Answers:
+    """Who is waited for, and what came. Changed by one thread only."""
+
+    waiting: set[str]
+    accepted: dict[str, Spooled] = field(default_factory=dict)
+    refused: dict[str, Refusal] = field(default_factory=dict)
+
+    @property
+    def silent(self) -> Callable[[str], bool]:
+        """Whether a site has not answered."""
+        return lambda site: site not in self.accepted and site not in self.refused
+
+    def is_complete(self, quorum: int, everybody: set[str]) -> bool:
+        """Whether nobody is waited for. Below quorum, whoever may still come is."""
+        return not self.waiting and (len(self.accepted) >= quorum or not any(map(self.silent, everybody)))
+
+    def ready(self) -> list[str]:
+        """The accepted sites before the first, in order of name, that is still waited for."""
+        first = min(self.waiting, default=None)
+        return [site for site in sorted(self.accepted) if first is None or site < first]
+
+    def decide(self, joined: set[str]) -> CollectedMessage:
+        """The decision, as it is recorded."""
+        return CollectedMessage(
+            accepted={site: spooled.accepted() for site, spooled in sorted(self.accepted.items())},
+            refused=tuple(refusal for _, refusal in sorted(self.refused.items())),
+            missing=tuple(sorted(filter(self.silent, joined))),
+        )
+
+
+class Collector:
+    """One round's collection. Watchers fetch; this thread alone reads, checks and adds up."""
+
+    def __init__(self, run: Run, opened: OpenRound, desk: Desk, tally: Tally, members: Members) -> None:
+        self._run, self._round, self._desk = run, opened, desk
+        self._tally, self._members = tally, members
+        self._answers = Answers(set(opened.message.cohort))
+
+    def collect(self) -> CollectedMessage:
+        """Waits, checks and adds up. Raises StoppedError, and errors of the exchange."""
+        end = time.monotonic() + self._run.rules.deadline_s
+        with Inbox[Answer](self._run.stop) as inbox:
+            for site in sorted(self._run.members):
+                inbox.watch(partial(self._watch, site))
+            while not self._is_complete() and (answer := inbox.next(end)) is not None:
+                self._take(*answer)
+        return self._answers.decide(set(self._members.joined))
+
+    def _is_complete(self) -> bool:
+        return self._answers.is_complete(self._run.rules.quorum, set(self._run.members))
+
+    def _take(self, site: str, answer: Spooled | Refusal | None) -> None:
+        if answer is None:
+            self._answers.waiting.add(site)
+            return
+        self._answers.waiting.discard(site)
+        result = self._desk.examine(answer) if isinstance(answer, Spooled) else answer
+        if isinstance(answer, Spooled) and not isinstance(result, Refusal):
+            self._accept(answer, result)
+        elif isinstance(result, Refusal):
+            self._answers.refused[site] = result
+            self._run.observe(Event("refused", self._round.number, site, f"{result.code}: {result.detail}"))
+
+    def _accept(self, spooled: Spooled, update: Tensors) -> None:
+        self._answers.accepted[spooled.site] = spooled
+        self._run.observe(Event("answered", self._round.number, spooled.site))
+        self._tally.advance(self._answers.ready(), partial(self._load, spooled.site, update))
+
+    def _load(self, fresh: str, update: Tensors, site: str) -> Tensors:
+        return update if site == fresh else self._desk.read(self._answers.accepted[site])
+
+    def _watch(self, site: str, enough: threading.Event, deliver: Callable[[Answer], None]) -> None:
+        """Delivers that the site is present, if it was not expected, and then its answer."""
+        answers = self._run.channel.where(UpdateMessage, self._round.number)
+        presence = self._run.channel.where(PresentMessage, self._round.number)
+        expected = site in self._round.message.cohort
+        found = self._wait(site, [answers] if expected else [answers, presence], enough)
+        if not self._members.look_at(site):
+            return
+        if found == presence:
+            if self._is_present(site):
+                deliver((site, None))
+            found = self._wait(site, [answers], enough)
+        if found == answers:
+            deliver((site, self._desk.fetch(site)))
+
+    def _wait(self, site: str, keys: list[str], enough: threading.Event) -> str | None:
+        prefix = self._run.channel.keys.round_prefix(self._round.number)
+        seconds = self._run.rules.deadline_s
+        return wait_for_any(self._run.site(site), prefix, keys, seconds=seconds, stop=enough)
+
+    def _is_present(self, site: str) -> bool:
+        run = self._run
+        try:
+            run.channel.read(run.site(site), PresentMessage, run.members[site], round=self._round.number)
+        except (RefusedError, MissingError):
+            return False
+        return True

@@ -1,0 +1,106 @@
+"""Who has joined the run, and waiting until enough have."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from wardround.coordinator.context import Event, Run
+from wardround.coordinator.inbox import Inbox
+from wardround.errors import RefusedError, WardroundError
+from wardround.exchange.errors import MissingError
+from wardround.exchange.messages import JoinMessage
+from wardround.exchange.store import wait_for_any
+
+_LOG = logging.getLogger(__name__)
+
+
+class QuorumError(WardroundError):
+    """Too few sites joined before the deadline."""
+
+    code = "no-quorum"
+
+
+class Members:
+    """The sites that have joined. A `join.json` that is refused stays refused: it is written once."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._refused: set[str] = set()
+        self._lock = threading.Lock()
+        self.joined: dict[str, JoinMessage] = {}
+
+    def look(self) -> None:
+        """Reads the `join.json` of every member that has none yet."""
+        for site in sorted(self._run.members.keys() - self.joined.keys() - self._refused):
+            self.look_at(site)
+
+    def look_at(self, site: str) -> bool:
+        """Whether the site has joined, after a look at its bucket."""
+        with self._lock:
+            if site not in self.joined and site not in self._refused:
+                self._read(site)
+            return site in self.joined
+
+    def wait(self) -> None:
+        """Waits until all members have joined, or for the join deadline.
+
+        Raises QuorumError that names who is missing, StoppedError.
+        """
+        self.look()
+        end = time.monotonic() + self._run.rules.join_deadline_s
+        with Inbox[str](self._run.stop) as inbox:
+            waiting = self._run.members.keys() - self.joined.keys() - self._refused
+            for site in sorted(waiting):
+                inbox.watch(partial(_await_join, self._run, site))
+            while waiting and (site_or_none := inbox.next(end)) is not None:
+                waiting = waiting - {site_or_none}
+                self.look_at(site_or_none)
+        self._check_quorum()
+
+    def _read(self, site: str) -> None:
+        run = self._run
+        try:
+            message = run.channel.read(run.site(site), JoinMessage, run.members[site]).message
+            _check_join(site, message, run)
+        except MissingError:
+            return
+        except RefusedError as error:
+            self._refused.add(site)
+            _LOG.warning("join of %s is refused for this run: %s", site, error)
+            run.observe(Event("refused", site=site, text=error.code))
+            return
+        self.joined[site] = message
+        run.observe(Event("joined", site=site))
+
+    def _check_quorum(self) -> None:
+        quorum, missing = self._run.rules.quorum, sorted(self._run.members.keys() - self.joined.keys())
+        if len(self.joined) < quorum:
+            raise QuorumError(
+                f"{len(self.joined)} sites joined within {self._run.rules.join_deadline_s:g} s, the quorum is "
+                f"{quorum}; missing: {', '.join(missing)} (refused: {', '.join(sorted(self._refused)) or 'none'}). "
+                "See that they run and have approved the plan, then start the coordinator again"
+            )
+
+
+def _await_join(run: Run, site: str, enough: threading.Event, deliver: Callable[[str], None]) -> None:
+    keys = run.channel.keys
+    wait = run.rules.join_deadline_s
+    if wait_for_any(run.site(site), keys.join, [keys.join], seconds=wait, stop=enough) is not None:
+        deliver(site)
+
+
+def _check_join(site: str, message: JoinMessage, run: Run) -> None:
+    if message.approved != run.channel.digest:
+        raise RefusedError(
+            f"site {site!r} approved plan {message.approved}; the run's is {run.channel.digest}",
+            code="wrong-digest",
+        )
+    if message.public_key != run.members[site].key.text:
+        raise RefusedError(f"site {site!r} joins with a key that is not its member key", code="unknown-signer")
+
+
+def cohort(joined: Mapping[str, JoinMessage], missing: tuple[str, ...]) -> tuple[str, ...]:
+    """The sites that a round waits for: joined, and not missing in the round before. In order of name."""
+    return tuple(sorted(joined.keys() - set(missing)))

@@ -1,0 +1,107 @@
+"""Setting a run up: buckets, `federation.json`, the plan's files, `run.json`. All of it can be repeated."""
+
+from datetime import UTC, datetime
+
+from wardround.coordinator.context import Rules, Run
+from wardround.errors import ConfigurationError
+from wardround.exchange.errors import MissingError
+from wardround.exchange.layout import plan_key
+from wardround.exchange.messages import FederationMessage, RunMessage
+from wardround.exchange.store import put_idempotent, upload_idempotent
+from wardround.plan.format import MANIFEST_NAME, Plan
+from wardround.recipe import Recipe
+
+EPOCH = 1
+
+
+def rules_of(recipe: Recipe, changes: dict[str, float | int]) -> Rules:
+    """The rules that a recipe gives; `changes` replaces fields by name."""
+    rounds, stop = recipe.rounds, recipe.rounds.early_stop
+    given = {
+        "rounds": rounds.count,
+        "quorum": rounds.quorum,
+        "deadline_s": rounds.deadline,
+        "join_deadline_s": rounds.join_deadline,
+        **changes,
+    }
+    return Rules(
+        rounds=int(given["rounds"]),
+        quorum=int(given["quorum"]),
+        deadline_s=float(given["deadline_s"]),
+        join_deadline_s=float(given["join_deadline_s"]),
+        max_failed=rounds.max_failed,
+        evaluate_every=recipe.evaluation.every,
+        per_site=recipe.per_site,
+        positive=recipe.positive,
+        seed=recipe.seed,
+        measure=stop.metric if stop else "val_auc",
+        patience=stop.patience if stop else None,
+    )
+
+
+def open_run(run: Run, plan: Plan) -> RunMessage:
+    """Makes the run visible to its sites, or finds it so; returns its description.
+
+    Raises ConfigurationError when the quorum cannot be reached, or when the run is there with other rules;
+    ConflictError when the federation is there with other members.
+    """
+    if run.rules.quorum > len(run.members):
+        raise ConfigurationError(
+            f"the quorum is {run.rules.quorum}, the federation has {len(run.members)} members; lower rounds.quorum"
+        )
+    _create_buckets(run)
+    run.channel.write(run.shared, _federation(run))
+    publish_plan(run, plan)
+    return _describe(run, plan)
+
+
+def publish_plan(run: Run, plan: Plan) -> None:
+    """Copies the plan's graphs, and last its `plan.json`, into the federation's bucket."""
+    for path, _, _ in plan.files:
+        upload_idempotent(run.shared, plan_key(plan.digest, path), plan.folder / path)
+    put_idempotent(run.shared, plan_key(plan.digest, MANIFEST_NAME), plan.manifest.canonical())
+
+
+def _create_buckets(run: Run) -> None:
+    names = (run.layout.federation, run.layout.coordinator, *map(run.layout.site, sorted(run.members)))
+    for name in names:
+        run.exchange.create_bucket(name)
+
+
+def _federation(run: Run) -> FederationMessage:
+    return FederationMessage(
+        name=run.channel.federation,
+        epoch=EPOCH,
+        coordinator=run.channel.key.public.text,
+        members={site: peer.key.text for site, peer in sorted(run.members.items())},
+    )
+
+
+def _describe(run: Run, plan: Plan) -> RunMessage:
+    wanted = _description(run.rules, plan)
+    try:
+        found = run.channel.read(run.shared, RunMessage, run.me).message
+    except MissingError:
+        run.channel.write(run.shared, wanted)
+        return wanted
+    if found.model_copy(update={"started": wanted.started}) != wanted:
+        raise ConfigurationError(
+            f"run {run.channel.run!r} was opened with other rules or another plan ({found.plan_digest[:12]}, "
+            f"now {plan.digest[:12]}); give this one a new name, or start it with what it was opened with",
+            code="other-run",
+        )
+    return found
+
+
+def _description(rules: Rules, plan: Plan) -> RunMessage:
+    return RunMessage(
+        plan_digest=plan.digest,
+        epoch=EPOCH,
+        rounds=rules.rounds,
+        quorum=rules.quorum,
+        deadline_s=rules.deadline_s,
+        join_deadline_s=rules.join_deadline_s,
+        evaluate_every=rules.evaluate_every,
+        seed=rules.seed,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+    )

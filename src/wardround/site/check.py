@@ -1,0 +1,57 @@
+"""An open round, checked before anything runs: its words, then the broadcast's size, bytes and shapes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from wardround.errors import RefusedError
+from wardround.exchange.envelope import TensorFile
+from wardround.exchange.errors import OversizedError
+from wardround.exchange.messages import RoundMessage
+from wardround.exchange.records import file_spec
+from wardround.exchange.tensors import TensorSpec, expected_size, read_tensors
+from wardround.plan.program import Program, Tensors
+from wardround.site.context import Seat
+
+
+@dataclass(frozen=True)
+class Invitation:
+    """A round that the coordinator opened; `name` and `file` are its broadcast."""
+
+    number: int
+    message: RoundMessage
+    name: str
+    file: TensorFile
+
+
+def read_invitation(seat: Seat, number: int) -> Invitation:
+    """The signed description of an open round. Raises RefusedError."""
+    record = seat.channel.read(seat.shared, RoundMessage, seat.coordinator, round=number)
+    return Invitation(number, record.message, *record.file("broadcast"))
+
+
+def read_broadcast(seat: Seat, program: Program, invitation: Invitation) -> Tensors:
+    """All broadcast tensors, equal ones that were sent once included. Raises RefusedError."""
+    aliases, file = invitation.message.aliases, invitation.file
+    spec = _sent(file_spec(program.broadcast_spec), aliases)
+    if file.size > expected_size(spec):
+        raise OversizedError(invitation.name, file.size, expected_size(spec))
+    path = seat.work / invitation.name
+    key = seat.channel.keys.round_file(invitation.number, invitation.name)
+    seat.shared.download(key, path, limit=file.size)
+    try:
+        tensors = read_tensors(path, spec, file)
+    finally:
+        path.unlink()
+    return tensors | {alias: tensors[name] for alias, name in aliases.items()}
+
+
+def _sent(spec: dict[str, TensorSpec], aliases: Mapping[str, str]) -> dict[str, TensorSpec]:
+    """The specs of the tensors that are in the file: all but the aliases, which must make sense."""
+    for alias, name in aliases.items():
+        if alias not in spec or name in aliases or spec.get(name) != spec[alias]:
+            raise RefusedError(
+                f"broadcast tensor {alias[:80]!r} is said to equal {name[:80]!r}; both must be tensors of the "
+                "plan with one shape and dtype, and the second one sent",
+                code="malformed",
+            )
+    return {name: tensor for name, tensor in spec.items() if name not in aliases}

@@ -1,0 +1,49 @@
+"""Which round to work on: the newest that is open. A site that comes late, or back, skips the others."""
+
+from wardround.errors import WardroundError
+from wardround.exchange.messages import FinalMessage, OutcomeMessage, RoundMessage
+from wardround.exchange.store import wait_for_any
+from wardround.site.context import Seat
+
+
+class PatienceError(WardroundError):
+    """The coordinator did nothing for longer than the site is set to wait."""
+
+    code = "no-round"
+
+
+def newest_round(seat: Seat) -> int:
+    """The number of the newest round that was opened; 0 if none was."""
+    keys = seat.channel.keys
+    opened = [keys.round_of(key) or 0 for key in seat.shared.list(keys.rounds) if key.endswith("/round.json")]
+    return max(opened, default=0)
+
+
+def is_closed(seat: Seat, number: int) -> bool:
+    """Whether a round has its outcome."""
+    return seat.shared.exists(seat.channel.where(OutcomeMessage, number))
+
+
+def wait_for_round(seat: Seat, after: int) -> int | None:
+    """The newest open round later than `after`; None when the run has ended.
+
+    Raises PatienceError after `round_wait_s` without a new round, StoppedError.
+    """
+    while True:
+        number = _wait(seat, after + 1)
+        if number is None or not is_closed(seat, number):
+            return number
+        after = newest_round(seat)
+        if not is_closed(seat, after):
+            return after
+
+
+def _wait(seat: Seat, number: int) -> int | None:
+    channel, seconds = seat.channel, seat.settings.round_wait_s
+    wanted, final = channel.where(RoundMessage, number), channel.where(FinalMessage)
+    found = wait_for_any(seat.shared, channel.keys.prefix, [wanted, final], seconds=seconds, stop=seat.stop)
+    if found is None:
+        raise PatienceError(
+            f"round {number} was not opened within {seconds:g} s; ask the coordinator, and start again when it runs"
+        )
+    return number if found == wanted else None

@@ -1,0 +1,23 @@
+"""The site's commands, as the command line and the containers call them."""
+
+import threading
+
+from wardround.exchange.connect import open_exchange
+from wardround.exchange.patience import PatientExchange
+from wardround.plan.program import Program
+from wardround.site.context import take_seat
+from wardround.site.data import ShardedData
+from wardround.site.settings import SiteSettings
+from wardround.site.take_part import Summary, take_part
+
+
+def train(settings: SiteSettings, stop: threading.Event | None = None) -> Summary:
+    """Takes part in the run that the settings name until it ends; `stop` ends it early.
+
+    Raises WardroundError; calling it again goes on. To be called by `processes.run_until_signal`.
+    """
+    stop = stop or threading.Event()
+    data = ShardedData(settings.data)
+    exchange = PatientExchange(open_exchange(settings.exchange, stop), settings.outage_s, stop)
+    seat = take_seat(settings, exchange, stop)
+    return take_part(seat, data, lambda plan: Program(plan, threads=settings.threads))

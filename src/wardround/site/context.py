@@ -1,0 +1,57 @@
+"""What every step of a site shares: the run, the two buckets that it uses, and its folder."""
+
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from wardround.exchange.layout import COORDINATOR, Layout
+from wardround.exchange.records import Channel, Peer
+from wardround.exchange.store import Exchange, Store
+from wardround.exchange.envelope import PublicKey, SigningKey
+from wardround.site.settings import SiteSettings
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A site's place in one run. `work`: its folder for this run."""
+
+    channel: Channel
+    coordinator: Peer
+    exchange: Exchange
+    work: Path
+    settings: SiteSettings
+    stop: threading.Event
+
+    @property
+    def site(self) -> str:
+        """The site's name."""
+        return self.channel.me
+
+    @property
+    def shared(self) -> Store:
+        """The federation's bucket."""
+        return self.exchange.store(Layout(self.channel.federation).federation)
+
+    @property
+    def own(self) -> Store:
+        """The site's own bucket."""
+        return self.exchange.store(Layout(self.channel.federation).site(self.site))
+
+    def bound_to(self, digest: str) -> "Seat":
+        """The same seat, with everything it signs and reads bound to a plan."""
+        return replace(self, channel=replace(self.channel, digest=digest))
+
+
+def take_seat(settings: SiteSettings, exchange: Exchange, stop: threading.Event) -> Seat:
+    """The seat that settings describe; makes its folder. Raises ConfigurationError, RefusedError."""
+    work = settings.work / settings.federation / settings.site / settings.run
+    work.mkdir(parents=True, exist_ok=True)
+    key = SigningKey.load(settings.key_file)
+    return Seat(
+        channel=Channel(settings.federation, settings.run, settings.site, key),
+        coordinator=Peer(COORDINATOR, PublicKey(settings.coordinator_key)),
+        exchange=exchange,
+        work=work,
+        settings=settings,
+        stop=stop,
+    )

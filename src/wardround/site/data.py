@@ -1,0 +1,30 @@
+"""A site's own examples, read from its shards once and kept in memory."""
+
+from pathlib import Path
+
+from wardround.imaging.dataset import DatasetInfo
+from wardround.imaging.shards import load_split
+from wardround.plan.data import Examples
+
+SPLITS = ("train", "validation", "test")
+
+
+class ShardedData:
+    """The data set in a folder of shards. Raises DatasetError when it is damaged."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._info = DatasetInfo.load(folder)
+        self._loaded: dict[str, Examples] = {}
+
+    def counts(self) -> dict[str, int]:
+        """How many examples each split has."""
+        splits = self._info.splits
+        return {name: splits[name].count for name in SPLITS if name in splits}
+
+    def examples(self, split: str) -> Examples:
+        """The examples of a split; the same object every time."""
+        if split not in self._loaded:
+            arrays = load_split(self._folder, split)
+            self._loaded[split] = Examples(arrays.images, arrays.labels, self._info.scale)
+        return self._loaded[split]

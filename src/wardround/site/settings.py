@@ -1,0 +1,46 @@
+"""A site's settings: from a YAML or JSON file, single fields from the environment."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from wardround.processes import load_settings
+
+
+class SiteSettings(BaseModel):
+    """What a site needs to know to take part in one run.
+
+    `exchange`: a folder or an S3 address; the S3 identity comes from the environment
+    (`wardround.exchange.settings`). `key_file`: the site's Ed25519 key (PEM, PKCS #8). `coordinator_key`:
+    the coordinator's public key, 64 hexadecimal digits, as agreed outside of the exchange. `data`: a folder
+    of shards. `work`: a folder for the plan and finished updates; losing it costs time only.
+    `approved_digests`, `approvals`: the plans that may run here, named, or as files `<digest>` in a folder.
+    `start_wait_s`: how long to wait for the run to be opened; `round_wait_s`: for the next round;
+    `outage_s`: for an exchange that is away.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    federation: str
+    site: str
+    run: str
+    exchange: str
+    key_file: Path
+    coordinator_key: str
+    data: Path
+    work: Path
+    approved_digests: tuple[str, ...] = ()
+    approvals: Path | None = None
+    start_wait_s: Annotated[float, Field(ge=0)] = 3600.0
+    round_wait_s: Annotated[float, Field(ge=0)] = 86400.0
+    outage_s: Annotated[float, Field(ge=0)] = 600.0
+    threads: Annotated[int, Field(ge=1)] | None = None
+
+    @classmethod
+    def load(cls, path: Path) -> "SiteSettings":
+        """The settings in a YAML or JSON file; WARDROUND_SITE_<FIELD> replaces a field.
+
+        Raises ConfigurationError.
+        """
+        return load_settings(cls, path, "WARDROUND_SITE_")

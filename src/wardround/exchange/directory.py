@@ -89,7 +89,7 @@ class DirectoryStore:
         keys = (key for key in _walk(self.folder, folder) if key.startswith(prefix))
         return iter(sorted(keys))
 
-    def watch(self, bell: threading.Event) -> SilentWatch:
+    def watch(self, prefix: str, bell: threading.Event) -> SilentWatch:
         return SilentWatch()
 
     def _check_bucket(self) -> None:

@@ -23,18 +23,32 @@ def no_space_named(target: str) -> Iterator[None]:
 
 
 @contextmanager
-def whole_file(target: Path) -> Iterator[BinaryIO]:
-    """A file to write that takes the name `target`, synced to disk, when the block ends without error.
+def whole_path(target: Path) -> Iterator[Path]:
+    """A path to write a file to, which takes the name `target`, synced to disk, when the block ends well.
 
-    It is written as `<target>.<random>.part` beside it, which is removed on an error. A killed process may
-    leave a `.part`, which nobody reads. Raises NoSpaceError.
+    It is `<target>.<random>.part` beside it, and is removed on an error. A killed process may leave a
+    `.part`, which nobody reads. Raises NoSpaceError.
     """
     part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
     try:
-        with no_space_named(str(target)), part.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
+        with no_space_named(str(target)):
+            yield part
+            _sync(part)
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_file(target: Path) -> Iterator[BinaryIO]:
+    """`whole_path`, opened for writing."""
+    with whole_path(target) as part, part.open("xb") as file:
+        yield file
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -36,6 +36,9 @@ class PatientExchange:
     def create_bucket(self, bucket: str) -> None:
         self.repeat(lambda: self.inner.create_bucket(bucket))
 
+    def close(self) -> None:
+        self.inner.close()
+
     def repeat(self, action: Callable[[], T]) -> T:
         """What `action` returns, once it does. Raises UnavailableError at the end, StoppedError on `stop`."""
         retrying = tenacity.Retrying(
@@ -88,8 +91,8 @@ class PatientStore:
     def list(self, prefix: str) -> Iterator[str]:
         return iter(self.exchange.repeat(lambda: [*self.inner.list(prefix)]))
 
-    def watch(self, prefix: str) -> Watch:
-        return self.inner.watch(prefix)
+    def watch(self, prefix: str, bell: threading.Event) -> Watch:
+        return self.inner.watch(prefix, bell)
 
 
 def _tell(state: tenacity.RetryCallState) -> None:

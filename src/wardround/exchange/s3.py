@@ -40,6 +40,7 @@ from wardround.exchange.files import whole_file
 from wardround.exchange.layout import check_bucket, check_key, check_prefix
 from wardround.exchange.listening import Listener
 from wardround.exchange.settings import S3Settings
+from wardround.exchange.waiting import Watch
 
 T = TypeVar("T")
 
@@ -145,8 +146,8 @@ class S3Store:
 
         return iter(self._try(None, names))
 
-    def watch(self, bell: threading.Event) -> "Listener.Watch":
-        return self._listener.watch(bell)
+    def watch(self, prefix: str, bell: threading.Event) -> Watch:
+        return self._listener.watch(prefix, bell)
 
     def close(self) -> None:
         """Ends the listener, if one was started."""
@@ -212,6 +213,8 @@ class S3Store:
         if response.status == 200 and "event-stream" in response.headers.get("content-type", ""):
             return response
         response.close()
+        if response.status >= 500:
+            raise urllib3.exceptions.HTTPError(f"HTTP status {response.status}")
         return None
 
 

@@ -49,8 +49,8 @@ class Store(Protocol):
     def list(self, prefix: str) -> Iterator[str]:
         """The keys that start with `prefix`, in ascending order."""
 
-    def watch(self, bell: threading.Event) -> Watch:
-        """A watch on what is written to the bucket; see `waiting.wait_until`."""
+    def watch(self, prefix: str, bell: threading.Event) -> Watch:
+        """A watch on what is written under `prefix`; see `waiting.wait_until`."""
 
 
 class Exchange(Protocol):
@@ -104,9 +104,14 @@ def _sha256(data: bytes | Path) -> bytes:
 
 
 def wait_for_any(
-    store: Store, keys: Iterable[str], *, seconds: float, stop: threading.Event | None = None
+    store: Store,
+    prefix: str,
+    keys: Iterable[str],
+    *,
+    seconds: float,
+    stop: threading.Event | None = None,
 ) -> str | None:
-    """The first of `keys`, in their order, that exists; None after `seconds`.
+    """The first of `keys`, in their order, that exists; None after `seconds`. All are under `prefix`.
 
     One small request per key and look. Raises StoppedError soon after `stop` is set.
     """
@@ -116,4 +121,5 @@ def wait_for_any(
         lambda: next((key for key in wanted if store.exists(key)), None),
         seconds=seconds,
         stop=stop,
+        prefix=prefix,
     )

@@ -6,6 +6,7 @@ not be copied a second time. A test holds that whatever is read here reads the s
 Format: https://huggingface.co/docs/safetensors, section "Format".
 """
 
+import errno
 import hashlib
 import json
 import math
@@ -21,7 +22,7 @@ import safetensors.numpy
 
 from wardround.errors import RefusedError
 from wardround.exchange.envelope import TensorFile
-from wardround.exchange.files import whole_file
+from wardround.exchange.files import whole_path
 
 Array = npt.NDArray[Any]
 
@@ -78,10 +79,16 @@ def write_tensors(path: Path, tensors: Mapping[str, Array]) -> TensorFile:
 
     Raises NoSpaceError.
     """
-    data = encode(tensors)
-    with whole_file(path) as file:
-        file.write(data)
-    return TensorFile(sha256=hashlib.sha256(data).hexdigest(), size=len(data))
+    with whole_path(path) as part:
+        try:
+            safetensors.numpy.save_file(_contiguous(tensors), part)
+        except safetensors.SafetensorError as error:
+            if f"os error {errno.ENOSPC}" in str(error):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+            raise
+        with part.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return TensorFile(sha256=digest, size=part.stat().st_size)
 
 
 def expected_size(spec: Mapping[str, TensorSpec]) -> int:

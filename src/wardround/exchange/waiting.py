@@ -41,8 +41,8 @@ class Watch(Protocol):
 class Watchable(Protocol):
     """What can be waited for: every store."""
 
-    def watch(self, bell: threading.Event) -> Watch:
-        """A watch that sets `bell` whenever something may have been written, if the server tells."""
+    def watch(self, prefix: str, bell: threading.Event) -> Watch:
+        """A watch that sets `bell` when something may have been written under `prefix`, if told of it."""
 
 
 class SilentWatch:
@@ -69,17 +69,18 @@ def wait_until(
     *,
     seconds: float,
     stop: threading.Event | None = None,
+    prefix: str = "",
 ) -> T | None:
     """The first result of `ready()` that is not None, or None after `seconds` (a duration, never a date).
 
-    `ready` looks into `stores`. It is called at the start, whenever something may have been written, and a
-    last time at the end, always in the caller's thread; what it raises goes to the caller.
-    Raises StoppedError soon after `stop` is set.
+    `ready` looks at keys under `prefix` in `stores`. It is called at the start, whenever something may have
+    been written, and a last time at the end, always in the caller's thread; what it raises goes to the
+    caller. Raises StoppedError soon after `stop` is set.
     """
     start = time.monotonic()
     bell = threading.Event()
     with ExitStack() as stack:
-        watches = [stack.enter_context(store.watch(bell)) for store in stores]
+        watches = [stack.enter_context(store.watch(prefix, bell)) for store in stores]
         while True:
             stop_if_asked(stop)
             waited = time.monotonic() - start

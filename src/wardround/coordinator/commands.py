@@ -1,0 +1,89 @@
+"""The coordinator's commands, as the command line and the containers call them."""
+
+import threading
+from collections.abc import Callable
+
+from wardround.coordinator.context import Event, Run, log_event
+from wardround.coordinator.open import open_run as publish_run
+from wardround.coordinator.open import rules_of
+from wardround.coordinator.register import BackgroundRegister
+from wardround.coordinator.run import run_rounds
+from wardround.coordinator.settings import CoordinatorSettings
+from wardround.errors import WardroundError
+from wardround.exchange.connect import open_exchange
+from wardround.exchange.envelope import PublicKey, SigningKey
+from wardround.exchange.layout import COORDINATOR
+from wardround.exchange.messages import FinalMessage, RunMessage
+from wardround.exchange.patience import PatientExchange
+from wardround.exchange.records import Channel, Peer
+from wardround.plan.format import Plan, load_plan
+from wardround.plan.program import Program
+
+Observer = Callable[[Event], None]
+_CHANGES = ("rounds", "quorum", "deadline_s", "join_deadline_s")
+
+
+class AbandonedError(WardroundError):
+    """Too many rounds in a row failed."""
+
+    code = "abandoned"
+
+
+def open_run(settings: CoordinatorSettings, stop: threading.Event | None = None) -> RunMessage:
+    """Sets the federation's buckets up and publishes the plan and the run; can be repeated."""
+    plan = load_plan(settings.plan)
+    return publish_run(make_run(settings, plan, stop or threading.Event()), plan)
+
+
+def aggregate(
+    settings: CoordinatorSettings,
+    stop: threading.Event | None = None,
+    observe: Observer = log_event,
+) -> FinalMessage:
+    """Opens the run if it is not, and plays all rounds that are left.
+
+    Raises AbandonedError after too many failed rounds, WardroundError otherwise; calling it again goes on.
+    To be called by `processes.run_until_signal`.
+    """
+    plan = load_plan(settings.plan)
+    run = make_run(settings, plan, stop or threading.Event(), observe)
+    publish_run(run, plan)
+    program, register = Program(plan, threads=settings.threads), make_register(settings, run, plan)
+    try:
+        final = run_rounds(run, program, register)
+    finally:
+        if register is not None:
+            register.close()
+    if final.status == "abandoned":
+        raise AbandonedError(
+            f"run {settings.run!r} was abandoned: {run.rules.max_failed} rounds in a row ended below the quorum of "
+            f"{run.rules.quorum}. outcome.json of each says who was missing or refused; then start a new run"
+        )
+    return final
+
+
+def make_run(
+    settings: CoordinatorSettings, plan: Plan, stop: threading.Event, observe: Observer = log_event
+) -> Run:
+    """The run that settings and plan describe. Raises ConfigurationError, RefusedError."""
+    changes = {name: getattr(settings, name) for name in _CHANGES if getattr(settings, name) is not None}
+    key = SigningKey.load(settings.key_file)
+    return Run(
+        channel=Channel(settings.federation, settings.run, COORDINATOR, key, plan.digest),
+        rules=rules_of(plan.manifest.recipe_model(), changes),
+        exchange=PatientExchange(open_exchange(settings.exchange, stop), settings.outage_s, stop),
+        members={site: Peer(site, PublicKey(text)) for site, text in sorted(settings.members.items())},
+        spool=settings.work / settings.federation / settings.run / "spool",
+        stop=stop,
+        observe=observe,
+    )
+
+
+def make_register(settings: CoordinatorSettings, run: Run, plan: Plan) -> BackgroundRegister | None:
+    """The registry that settings name."""
+    if settings.tracking_uri is None:
+        return None
+    # Not at the top: a coordinator without a registry needs no MLflow.
+    from wardround.coordinator.mlflow_register import register_of
+
+    return register_of(settings, run, plan)

@@ -1,0 +1,107 @@
+"""Compile a recipe in the compiler's own environment: a separate process with TFF, which this one never loads."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from wardround.compiler_environment import find_interpreter
+from wardround.errors import ConfigurationError, WardroundError
+from wardround.plan.format import MANIFEST_NAME, Plan, load_plan, write_plan
+from wardround.recipe import Recipe
+
+Progress = Callable[[str], None]
+
+
+class CompileError(WardroundError):
+    """The compiler refused the recipe or failed; the message is the compiler's own."""
+
+    code = "compile"
+
+
+def compile_recipe(
+    recipe: Recipe,
+    out: Path,
+    *,
+    folder: Path = Path("."),
+    interpreter: Path | None = None,
+    progress: Progress = lambda _: None,
+) -> Plan:
+    """Compile `recipe` into the folder `out` and return the verified plan.
+
+    `folder` is where the recipe's files (model, process) are; `interpreter` a Python with TFF, found or set up
+    if not given. Raises CompileError, ConfigurationError. Nothing is left in `out` on failure.
+    """
+    if out.exists() and not _replaceable(out):
+        raise ConfigurationError(f"{out} exists and is not a plan: give an empty or new folder")
+    python = interpreter or find_interpreter(progress=progress)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    try:
+        draft = _run(python, recipe, folder, work, progress)
+        write_plan(draft, work)
+        shutil.rmtree(out, ignore_errors=True)
+        work.rename(out)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return load_plan(out)
+
+
+def _replaceable(out: Path) -> bool:
+    return out.is_dir() and (not any(out.iterdir()) or (out / MANIFEST_NAME).is_file())
+
+
+def _run(python: Path, recipe: Recipe, folder: Path, work: Path, progress: Progress) -> dict[str, object]:
+    request = work / "request.json"
+    request.write_text(json.dumps({"recipe": recipe.resolved(), "folder": str(folder.resolve())}))
+    log = work / "compiler.log"
+    with _import_path() as path, log.open("w") as errors:
+        command = [str(python), "-m", "wardround.compiler", str(request), "--out", str(work)]
+        process = subprocess.Popen(
+            command, env=_environment(path), stdin=subprocess.DEVNULL, stdout=errors, stderr=subprocess.PIPE, text=True
+        )
+        last = _follow(process, progress)
+    if process.returncode:
+        raise CompileError(last or f"the compiler ended with exit code {process.returncode}")
+    draft: dict[str, object] = json.loads((work / "draft.json").read_text())
+    for leftover in (request, log, work / "draft.json"):
+        leftover.unlink()
+    return draft
+
+
+def _follow(process: subprocess.Popen[str], progress: Progress) -> str:
+    """Pass the compiler's steps on as they come; return its error, or the end of its traceback."""
+    tail: list[str] = []
+    try:
+        for line in process.stderr or ():
+            if line.startswith("step: "):
+                progress(line.removeprefix("step: ").strip())
+            elif line.startswith("error: "):
+                tail = [line.removeprefix("error: ").strip()]
+            else:
+                tail = [*tail[-9:], line.rstrip()]
+        process.wait()
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    return "\n".join(tail)
+
+
+@contextmanager
+def _import_path() -> Iterator[str]:
+    """A folder with this package and nothing beside it: the compiler must not see our site-packages."""
+    with tempfile.TemporaryDirectory(prefix="wardround-") as folder:
+        (Path(folder) / "wardround").symlink_to(Path(__file__).parent, target_is_directory=True)
+        yield folder
+
+
+def _environment(path: str) -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    return kept | {"PYTHONPATH": path, "PYTHONHASHSEED": "0", "PYTHONNOUSERSITE": "1", "PYTHONDONTWRITEBYTECODE": "1"}

@@ -1,0 +1,207 @@
+"""A plan on disk: `plan.json` and `graphs/*.pb`. Its digest is the SHA-256 of the canonical `plan.json`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from wardround.errors import RefusedError
+from wardround.recipe import Recipe
+
+FORMAT_VERSION = 1
+MANIFEST_NAME = "plan.json"
+MAX_MANIFEST_BYTES = 16 << 20
+SUM_KINDS = ("plain", "secure_bitwidth", "secure_max_input", "secure_modular")
+
+Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Frozen(BaseModel):
+    """Base of everything in a manifest: no unknown keys, no changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Leaf(Frozen):
+    """One tensor of a part's argument or result: its path in the type, and its name in the graph."""
+
+    name: str
+    tensor: str
+    shape: tuple[int | None, ...] | None
+    dtype: str
+    kind: Literal["tensor", "dataset"] = "tensor"
+
+
+class Part(Frozen):
+    """One graph, with what goes in and what comes out, each a list of leaves in TFF's order."""
+
+    file: Annotated[str, Field(pattern=r"^graphs/[a-z0-9][a-z0-9-]*\.pb$")]
+    bytes: Annotated[int, Field(ge=0, lt=2**31)]
+    sha256: Hash
+    initialize_op: str = ""
+    session_token: str = ""
+    arguments: dict[str, tuple[Leaf, ...]]
+    results: dict[str, tuple[Leaf, ...]]
+
+
+class SecureLimits(Frozen):
+    """Bound of every securely summed tensor, in order: bit width, largest input, modulus."""
+
+    bits: tuple[int, ...] = ()
+    max_input: tuple[int, ...] = ()
+    modulus: tuple[int, ...] = ()
+
+
+class ProcessParts(Frozen):
+    """The parts of training, or of federated evaluation (MapReduceForm, section 4 of the design)."""
+
+    initialize: Part
+    prepare: Part
+    work: Part
+    zero: Part
+    accumulate: Part
+    merge: Part
+    report: Part
+    update: Part
+    secure: SecureLimits
+
+    def parts(self) -> Iterator[Part]:
+        """Every graph of this process."""
+        yield from (self.initialize, self.prepare, self.work, self.zero)
+        yield from (self.accumulate, self.merge, self.report, self.update)
+
+
+class WeightSpec(Frozen):
+    """One model weight; its position is that in the result of the `weights` part."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    trainable: bool
+
+
+class ElementSpec(Frozen):
+    """One component of a batch: x float32 [batch, …], y int32 [batch]."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+
+
+class Manifest(Frozen):
+    """The content of `plan.json`."""
+
+    format: Literal[1] = 1
+    recipe: dict[str, Any]
+    versions: dict[str, str]
+    element: tuple[ElementSpec, ...]
+    train: ProcessParts
+    evaluate: ProcessParts | None
+    predict: Part | None
+    weights_part: Part
+    weights: tuple[WeightSpec, ...]
+    layers: tuple[tuple[str, str, int], ...]
+
+    def recipe_model(self) -> Recipe:
+        """The recipe that was compiled."""
+        return Recipe.model_validate(self.recipe)
+
+    def parts(self) -> tuple[Part, ...]:
+        """Every graph of the plan."""
+        processes = [self.train] + ([self.evaluate] if self.evaluate else [])
+        single = [self.weights_part] + ([self.predict] if self.predict else [])
+        return tuple(part for process in processes for part in process.parts()) + tuple(single)
+
+    def canonical(self) -> bytes:
+        """The bytes of `plan.json`: sorted keys, no spaces, UTF-8; the plan's digest is their SHA-256."""
+        content = self.model_dump(mode="json")
+        return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+class Plan(Frozen):
+    """A verified plan: every file is what the manifest says, the manifest is what the digest says."""
+
+    folder: Path
+    digest: str
+    manifest: Manifest
+
+    def graph(self, part: Part) -> bytes:
+        """Return a part's GraphDef after checking its hash. Raises RefusedError."""
+        return _verified(self.folder / part.file, part)
+
+    @property
+    def files(self) -> tuple[tuple[str, str, int], ...]:
+        """(path, SHA-256, bytes) of every graph, each once."""
+        return tuple(sorted({(part.file, part.sha256, part.bytes) for part in self.manifest.parts()}))
+
+
+def write_plan(draft: dict[str, Any], folder: Path) -> Plan:
+    """Turn the compiler's draft into a plan: validate it, and write the canonical manifest beside the graphs."""
+    manifest = Manifest.model_validate(draft)
+    part = folder / f"{MANIFEST_NAME}.part"
+    part.write_bytes(manifest.canonical())
+    part.replace(folder / MANIFEST_NAME)
+    return load_plan(folder)
+
+
+def load_plan(folder: Path, *, expected: str | None = None) -> Plan:
+    """Read and verify a plan.
+
+    Raises RefusedError: `missing` files, `malformed` manifest, `wrong-digest` where a hash differs from what
+    the manifest (or `expected`, the digest asked for) says.
+    """
+    data = _read(folder / MANIFEST_NAME, MAX_MANIFEST_BYTES)
+    manifest = parse_manifest(data, expected=expected)
+    plan = Plan(folder=folder, digest=digest_of(data), manifest=manifest)
+    for part in manifest.parts():
+        plan.graph(part)
+    return plan
+
+
+def parse_manifest(data: bytes, *, expected: str | None = None) -> Manifest:
+    """Parse the bytes of a `plan.json`. Raises RefusedError `malformed` or `wrong-digest`."""
+    digest = digest_of(data)
+    if expected is not None and digest != expected:
+        raise RefusedError(f"plan has digest {digest}, {expected} was asked for", code="wrong-digest")
+    try:
+        manifest = Manifest.model_validate_json(data)
+        manifest.recipe_model()
+    except (ValidationError, RecursionError) as error:
+        raise RefusedError(f"plan {digest[:12]}: the manifest is malformed: {_first(error)}", code="malformed") from error
+    if manifest.canonical() != data:
+        raise RefusedError(f"plan {digest[:12]}: the manifest is not in its canonical form", code="malformed")
+    return manifest
+
+
+def digest_of(data: bytes) -> str:
+    """The SHA-256 of bytes, as 64 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def _first(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        problem = error.errors(include_input=False, include_url=False)[0]
+        return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+    return type(error).__name__
+
+
+def _read(path: Path, limit: int) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size > limit:
+            raise RefusedError(f"{path.name} has {size} bytes, at most {limit} are legal", code="oversized")
+        return path.read_bytes()
+    except OSError as error:
+        raise RefusedError(f"plan is incomplete: {path.name} can't be read ({error.strerror})", code="missing") from error
+
+
+def _verified(path: Path, part: Part) -> bytes:
+    data = _read(path, part.bytes)
+    if digest_of(data) != part.sha256:
+        raise RefusedError(f"{part.file} is not the graph that the manifest names", code="wrong-digest")
+    return data

@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 from wardround.coordinator.figures import evaluation_figures, plain_figures
 from wardround.coordinator.rounds import Model, OpenRound
 from wardround.exchange.messages import Figures, Measured, Split
-from wardround.plan.program import Accumulator, Program, Tensors
+from wardround.plan.accumulator import Accumulator
+from wardround.plan.process import Tensors
+from wardround.plan.program import Program
 
 
 class Tally:
@@ -48,22 +50,17 @@ class Tally:
         self._sums = {part: self._program.accumulator(part) for part in self._message.parts()}
 
     def _add(self, site: str, update: Tensors) -> None:
-        for part, accumulator in self._sums.items():
-            accumulator.add(_part(update, part))
+        for accumulator in self._sums.values():
+            accumulator.add(update)
         if self._per_site and self._message.splits:
             self._each[site] = {split: self._alone(split, update) for split in self._message.splits}
         self._added.append(site)
 
     def _alone(self, split: Split, update: Tensors) -> Figures:
-        part = f"evaluate.{split}"
-        accumulator = self._program.accumulator(part)
-        accumulator.add(_part(update, part))
+        accumulator = self._program.accumulator(f"evaluate.{split}")
+        accumulator.add(update)
         return self._figures(accumulator)
 
     def _figures(self, accumulator: Accumulator) -> Figures:
         figures = self._program.evaluation(self._model.state, accumulator.result())
         return evaluation_figures(figures, self._positive)
-
-
-def _part(update: Tensors, part: str) -> Tensors:
-    return {name: value for name, value in update.items() if name.startswith(f"{part}/")}

@@ -14,7 +14,8 @@ from wardround.exchange.records import Record, file_spec
 from wardround.exchange.store import Store
 from wardround.exchange.tensors import expected_size, read_tensors
 from wardround.plan.checks import check_update
-from wardround.plan.program import Program, Tensors
+from wardround.plan.process import Tensors
+from wardround.plan.program import Program
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Desk:
         """The tensors, if every one of their values is legal."""
         try:
             tensors = self.read(spooled)
-            check_update(self._program.plan, self._round.message.parts(), tensors)
+            check_update(self._program, self._round.message.parts(), tensors)
         except RefusedError as error:
             return _refusal(spooled.site, error)
         return tensors

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Literal
 
 from wardround.coordinator.aggregate import Tally
 from wardround.coordinator.check import Desk
@@ -16,7 +17,8 @@ from wardround.coordinator.states import find_state, read_state, write_state
 from wardround.exchange.envelope import TensorFile
 from wardround.exchange.errors import MissingError
 from wardround.exchange.messages import CollectedMessage, Measured, OutcomeMessage
-from wardround.plan.program import Program, Tensors
+from wardround.plan.process import Tensors
+from wardround.plan.program import Program
 
 
 @dataclass
@@ -92,12 +94,17 @@ def _load(desk: Desk, collected: CollectedMessage, site: str) -> Tensors:
     return desk.read(spooled)
 
 
+def _status(opened: OpenRound, reached: bool) -> Literal["completed", "evaluated", "failed"]:
+    if not reached:
+        return "failed"
+    return "completed" if opened.message.purpose == "train" else "evaluated"
+
+
 def _outcome(
     opened: OpenRound, collected: CollectedMessage, measured: Measured, quorum: int, clock: Clock
 ) -> OutcomeMessage:
-    good = "completed" if opened.message.purpose == "train" else "evaluated"
     return OutcomeMessage(
-        status=good if len(collected.accepted) >= quorum else "failed",
+        status=_status(opened, len(collected.accepted) >= quorum),
         model=opened.message.model,
         accepted=tuple(sorted(collected.accepted)),
         refused=collected.refused,

@@ -16,7 +16,7 @@ from wardround.errors import RefusedError
 from wardround.exchange.errors import MissingError
 from wardround.exchange.messages import CollectedMessage, PresentMessage, Refusal, UpdateMessage
 from wardround.exchange.store import wait_for_any
-from wardround.plan.program import Tensors
+from wardround.plan.process import Tensors
 
 # None: the site asks to be waited for.
 Answer = tuple[str, Spooled | Refusal | None]

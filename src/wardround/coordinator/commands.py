@@ -70,7 +70,7 @@ def make_run(
     key = SigningKey.load(settings.key_file)
     return Run(
         channel=Channel(settings.federation, settings.run, COORDINATOR, key, plan.digest),
-        rules=rules_of(plan.manifest.recipe_model(), changes),
+        rules=rules_of(plan, changes),
         exchange=PatientExchange(open_exchange(settings.exchange, stop), settings.outage_s, stop),
         members={site: Peer(site, PublicKey(text)) for site, text in sorted(settings.members.items())},
         spool=settings.work / settings.federation / settings.run / "spool",

@@ -19,7 +19,8 @@ class Rules:
     """The rules of a run. Durations in seconds; `positive`: the class whose AUROC counts, None for all.
 
     `measure`: val_auc, val_loss or val_accuracy, by which the champion is chosen; `patience`: evaluated
-    models without a better one before training stops early, None for never.
+    models without a better one before training stops early, None for never. `evaluates`: whether the plan has an
+    evaluation at all.
     """
 
     rounds: int
@@ -28,6 +29,7 @@ class Rules:
     join_deadline_s: float
     max_failed: int
     evaluate_every: int
+    evaluates: bool
     per_site: bool
     positive: int | None
     seed: int

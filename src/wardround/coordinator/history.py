@@ -79,14 +79,16 @@ def next_step(history: History, rules: Rules) -> Step:
     enough = len(history.completed) >= rules.rounds
     if history.outcomes and history.outcomes[-1].status == "evaluated":
         return "finished" if enough else "early-stopped"
-    return "evaluate" if enough or has_plateaued(history, rules) else "train"
+    if not (enough or has_plateaued(history, rules)):
+        return "train"
+    return "evaluate" if rules.evaluates else "finished"
 
 
 def splits_of(history: History, step: Step, rules: Rules) -> tuple[Literal["validation", "test"], ...]:
     """On which splits the next round evaluates the newest model."""
     if step == "evaluate":
         return ("validation", "test")
-    due = rules.evaluate_every and history.model and history.model % rules.evaluate_every == 0
+    due = rules.evaluates and rules.evaluate_every and history.model and history.model % rules.evaluate_every == 0
     seen = {model for model, _ in history.values("val_loss")}
     return ("validation",) if due and history.model not in seen else ()
 

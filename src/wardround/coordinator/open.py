@@ -9,13 +9,13 @@ from wardround.exchange.layout import plan_key
 from wardround.exchange.messages import FederationMessage, RunMessage
 from wardround.exchange.store import put_idempotent, upload_idempotent
 from wardround.plan.format import MANIFEST_NAME, Plan
-from wardround.recipe import Recipe
 
 EPOCH = 1
 
 
-def rules_of(recipe: Recipe, changes: dict[str, float | int]) -> Rules:
-    """The rules that a recipe gives; `changes` replaces fields by name."""
+def rules_of(plan: Plan, changes: dict[str, float | int]) -> Rules:
+    """The rules that a plan's recipe gives; `changes` replaces fields by name."""
+    recipe = plan.manifest.recipe_model()
     rounds, stop = recipe.rounds, recipe.rounds.early_stop
     given = {
         "rounds": rounds.count,
@@ -31,6 +31,7 @@ def rules_of(recipe: Recipe, changes: dict[str, float | int]) -> Rules:
         join_deadline_s=float(given["join_deadline_s"]),
         max_failed=rounds.max_failed,
         evaluate_every=recipe.evaluation.every,
+        evaluates=plan.manifest.evaluate is not None,
         per_site=recipe.per_site,
         positive=recipe.positive,
         seed=recipe.seed,

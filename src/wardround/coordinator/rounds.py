@@ -8,7 +8,8 @@ from wardround.coordinator.members import Members, cohort
 from wardround.exchange.errors import MissingError
 from wardround.exchange.messages import RoundMessage
 from wardround.exchange.records import publish_tensors
-from wardround.plan.program import Program, Tensors
+from wardround.plan.process import Tensors
+from wardround.plan.program import Program
 
 
 @dataclass(frozen=True)

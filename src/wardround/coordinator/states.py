@@ -6,7 +6,8 @@ from wardround.exchange.errors import MissingError
 from wardround.exchange.messages import Measured, StateMessage
 from wardround.exchange.records import Record, file_spec, publish_tensors
 from wardround.exchange.tensors import read_tensors
-from wardround.plan.program import Program, Tensors
+from wardround.plan.process import Tensors
+from wardround.plan.program import Program
 
 
 def find_state(run: Run, number: int) -> Record[StateMessage] | None:

@@ -9,7 +9,8 @@ from wardround.exchange.errors import OversizedError
 from wardround.exchange.messages import RoundMessage
 from wardround.exchange.records import file_spec
 from wardround.exchange.tensors import TensorSpec, expected_size, read_tensors
-from wardround.plan.program import Program, Tensors
+from wardround.plan.process import Tensors
+from wardround.plan.program import Program
 from wardround.site.context import Seat
 
 

@@ -4,10 +4,10 @@ import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from wardround.exchange.envelope import PublicKey, SigningKey
 from wardround.exchange.layout import COORDINATOR, Layout
 from wardround.exchange.records import Channel, Peer
 from wardround.exchange.store import Exchange, Store
-from wardround.exchange.envelope import PublicKey, SigningKey
 from wardround.site.settings import SiteSettings
 
 

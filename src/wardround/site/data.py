@@ -5,8 +5,9 @@ from pathlib import Path
 from wardround.imaging.dataset import DatasetInfo
 from wardround.imaging.shards import load_split
 from wardround.plan.data import Examples
+from wardround.site.train import SplitName
 
-SPLITS = ("train", "validation", "test")
+SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
 
 
 class ShardedData:
@@ -17,7 +18,7 @@ class ShardedData:
         self._info = DatasetInfo.load(folder)
         self._loaded: dict[str, Examples] = {}
 
-    def counts(self) -> dict[str, int]:
+    def counts(self) -> dict[SplitName, int]:
         """How many examples each split has."""
         splits = self._info.splits
         return {name: splits[name].count for name in SPLITS if name in splits}

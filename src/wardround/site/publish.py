@@ -17,7 +17,7 @@ from wardround.exchange.files import whole_file
 from wardround.exchange.messages import UpdateMessage
 from wardround.exchange.records import Peer, save_tensors
 from wardround.exchange.store import put_idempotent, upload_idempotent
-from wardround.plan.program import Tensors
+from wardround.plan.process import Tensors
 from wardround.site.check import Invitation
 from wardround.site.context import Seat
 

@@ -1,20 +1,23 @@
 """One round's work on the site's own data: the update that the plan describes, and nothing else."""
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 from wardround.errors import RefusedError
 from wardround.exchange.messages import RoundMessage
 from wardround.exchange.records import file_spec
 from wardround.exchange.tensors import TensorSpec
 from wardround.plan.data import Examples, training_order
-from wardround.plan.program import Program, Tensors
+from wardround.plan.process import Tensors
+from wardround.plan.program import Program
 from wardround.site.context import Seat
+
+SplitName = Literal["train", "validation", "test"]
 
 
 class Data(Protocol):
     """A site's examples by split (train, validation, test)."""
 
-    def counts(self) -> dict[str, int]:
+    def counts(self) -> dict[SplitName, int]:
         """How many examples each split has."""
 
     def examples(self, split: str) -> Examples:

@@ -1,7 +1,7 @@
 """The label table: a CSV with one identifying column and a column `label`."""
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +60,14 @@ def read_labels(path: Path, legal: tuple[str, ...]) -> LabelTable:
         raise ConfigurationError(
             f"label table {path.name} cannot be read as UTF-8 CSV ({type(error).__name__})"
         ) from error
+
+
+def write_labels(path: Path, column: str, rows: Iterable[tuple[str, str]]) -> Path:
+    """Writes a label table of (identifier, label) rows under one of the legal columns; returns its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows([(column, "label"), *rows])
+    return path
 
 
 def _table(rows: Iterator[list[str]], path: Path, legal: tuple[str, ...]) -> LabelTable:

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from wardround.errors import ConfigurationError
+from wardround.imaging.labels import write_labels
 from wardround.imaging.writer import Grey, Origin, write_dx
 
 MANIFEST = "manifest.csv"
@@ -120,10 +121,7 @@ def _wrap_site(out: Path, site: str, entries: Sequence[_Entry]) -> Path:
         (_wrap(out / "dicom" / f"{index:05d}.dcm", site, entry), entry.label)
         for index, entry in enumerate(entries)
     ]
-    labels = out / "labels.csv"
-    with labels.open("w", newline="", encoding="utf-8") as stream:
-        csv.writer(stream).writerows([("sop_instance", "label"), *(row for row in rows if row[1])])
-    return labels
+    return write_labels(out / "labels.csv", "sop_instance", [row for row in rows if row[1]])
 
 
 def _wrap(path: Path, site: str, entry: _Entry) -> str:

@@ -46,7 +46,7 @@ class PatientExchange:
             stop=tenacity.stop_any(
                 tenacity.stop_after_delay(self.seconds), tenacity.stop_when_event_set(self.stop)
             ),
-            wait=tenacity.wait_exponential_jitter(initial=0.5, max=30),
+            wait=tenacity.wait_exponential_jitter(multiplier=0.5, max=30),
             sleep=tenacity.sleep_using_event(self.stop),
             before_sleep=_tell,
             reraise=True,

@@ -1,0 +1,56 @@
+"""One plan for the whole session, one S3 server for most tests, one run for each."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from federation import Federation, World, make_world
+
+from wardround.plan.format import write_plan
+from wardround.recipe import load_recipe
+
+REPOSITORY = Path(__file__).parents[2]
+RECIPE = """
+name: tiny
+task: {labels: [normal, opacity], image: {modality: [DX], size: [8, 8]}}
+model: {builtin: logistic}
+algorithm: {client: {learning_rate: 0.1, batch_size: 8}}
+rounds: {count: 2, quorum: 2, deadline: 60s, join_deadline: 60s}
+evaluation: {every: 1, positive: opacity}
+"""
+
+
+@pytest.fixture(scope="session")
+def plan_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A compiled logistic regression on 8x8 pixels."""
+    ready = os.environ.get("WARDROUND_TEST_PLAN")
+    if ready:
+        return Path(ready)
+    folder = tmp_path_factory.mktemp("plan")
+    (folder / "recipe.yaml").write_text(RECIPE)
+    recipe = load_recipe(folder / "recipe.yaml")
+    request = {"recipe": recipe.resolved(), "folder": str(folder)}
+    (folder / "request.json").write_text(json.dumps(request))
+    python = REPOSITORY / ".venv-compiler" / "bin" / "python"
+    command = [python, "-m", "wardround.compiler", folder / "request.json", "--out", folder]
+    subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": str(REPOSITORY / "src")})
+    write_plan(json.loads((folder / "draft.json").read_text()), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def world(plan_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with make_world(tmp_path_factory.mktemp("world"), plan_folder) as world:
+        yield world
+
+
+@pytest.fixture
+def federation(world: World, request: pytest.FixtureRequest) -> Iterator[Federation]:
+    """A run named after the test."""
+    name = request.node.name.removeprefix("test_").replace("_", "-")[:50].strip("-")
+    federation = Federation(world, name)
+    yield federation
+    federation.close()

@@ -1,0 +1,75 @@
+"""Runs in the compiler's environment: compiles recipes, and runs the same processes in TFF's own simulator.
+
+`python tff_reference.py CASES.json OUT`: reads OUT/<case>.npz; writes OUT/<case>/ (draft.json, graphs) and
+OUT/<case>.json (weights and measurements after each round, and the evaluation of the last model).
+"""
+
+import collections
+import json
+import os
+import pathlib
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_federated as tff
+
+from wardround.compiler.draft import compile_draft
+from wardround.compiler.evaluation import build_evaluation
+from wardround.compiler.model import build_model
+from wardround.compiler.process import build_process
+
+ROUNDS = 3
+
+
+def main() -> None:
+    """Work through all cases in one warm process."""
+    cases, out = json.loads(pathlib.Path(sys.argv[1]).read_text()), pathlib.Path(sys.argv[2])
+    tff.backends.test.set_sync_test_cpp_execution_context()
+    for name, recipe in cases.items():
+        folder = pathlib.Path(sys.argv[1]).parent
+        (out / name).mkdir(parents=True)
+        draft = compile_draft(recipe, folder, out / name, lambda _: None)
+        (out / name / "draft.json").write_text(json.dumps(draft))
+        (out / f"{name}.json").write_text(json.dumps(_simulate(recipe, folder, np.load(out / f"{name}.npz"))))
+
+
+def _simulate(recipe, folder, data):
+    model = build_model(recipe, folder)
+    process = build_process(recipe, model, folder)
+    state, rounds = process.initialize(), []
+    for number in range(ROUNDS):
+        datasets = [_dataset(data, site, number, recipe) for site in range(3)]
+        output = process.next(state, datasets)
+        state = output.state
+        rounds.append({"weights": _arrays(process.get_model_weights(state)), "measurements": _leaves(output.metrics)})
+    return {"rounds": rounds, "evaluation": _evaluate(recipe, model, process.get_model_weights(state), data)}
+
+
+def _evaluate(recipe, model, weights, data):
+    process = build_evaluation(recipe, model)
+    state = process.initialize()
+    state = process.set_model_weights(state, weights)
+    datasets = [_dataset(data, site, None, recipe) for site in range(3)]
+    return _leaves(process.next(state, datasets).metrics["client_work"]["eval"]["current_round_metrics"])
+
+
+def _dataset(data, site, number, recipe):
+    x, y = data[f"x{site}"], data[f"y{site}"]
+    order = np.arange(len(y)) if number is None else data[f"order{site}_{number}"]
+    batch = collections.OrderedDict(x=x[order], y=y[order])
+    return tf.data.Dataset.from_tensor_slices(batch).batch(recipe["algorithm"]["client"]["batch_size"])
+
+
+def _arrays(weights):
+    return [np.asarray(w).tolist() for w in [*weights.trainable, *weights.non_trainable]]
+
+
+def _leaves(value):
+    return [np.asarray(leaf).tolist() for leaf in tf.nest.flatten(value, expand_composites=False)]
+
+
+if __name__ == "__main__":
+    main()

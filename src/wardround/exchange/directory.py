@@ -18,7 +18,13 @@ from pathlib import Path
 from shutil import copyfileobj
 from typing import BinaryIO
 
-from wardround.exchange.errors import ExistsError, MissingBucketError, MissingError, OversizedError
+from wardround.exchange.errors import (
+    DeniedError,
+    ExistsError,
+    MissingBucketError,
+    MissingError,
+    OversizedError,
+)
 from wardround.exchange.files import no_space_named, whole_file
 from wardround.exchange.layout import check_bucket, check_key, check_prefix
 from wardround.exchange.waiting import SilentWatch
@@ -116,23 +122,44 @@ class DirectoryStore:
 
     @contextmanager
     def _open(self, key: str, limit: int | None) -> Iterator[BinaryIO]:
-        try:
+        with self._named(key):
             with self._parent(key, create=False) as (folder, last):
                 descriptor = os.open(last, _READ, dir_fd=folder)
+            try:
+                self._check_file(os.fstat(descriptor), key, limit)
+                file = os.fdopen(descriptor, "rb")
+            except BaseException:
+                os.close(descriptor)
+                raise
+        with file:
+            yield file
+
+    def _check_file(self, status: os.stat_result, key: str, limit: int | None) -> None:
+        if not stat.S_ISREG(status.st_mode):
+            raise MissingError(f"bucket {self.name!r} has no object {key!r}, only a folder of that name")
+        if limit is not None and status.st_size > limit:
+            raise OversizedError(key, status.st_size, limit)
+
+    @contextmanager
+    def _named(self, key: str) -> Iterator[None]:
+        """Errors of the file system as those of a store."""
+        try:
+            yield
+        except PermissionError as error:
+            raise DeniedError(
+                f"the permissions of the folder of bucket {self.name!r} do not allow this for {key!r}"
+            ) from error
         except OSError as error:
             if error.errno not in _NOT_THERE:
                 raise
             raise MissingError(f"bucket {self.name!r} has no object {key!r}") from error
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise MissingError(f"bucket {self.name!r} has no object {key!r}, only a folder of that name")
-            if limit is not None and status.st_size > limit:
-                raise OversizedError(key, status.st_size, limit)
-            yield file
 
     def _write(self, key: str, fill: Callable[[BinaryIO], object]) -> None:
-        with no_space_named(f"object {key!r}"), self._parent(key, create=True) as (folder, last):
+        with (
+            self._named(key),
+            no_space_named(f"object {key!r}"),
+            self._parent(key, create=True) as (folder, last),
+        ):
             part = f".{secrets.token_hex(8)}.part"
             descriptor = os.open(part, _NEW, 0o644, dir_fd=folder)
             try:

@@ -47,9 +47,9 @@ T = TypeVar("T")
 _BLOCK = 1 << 20
 _ATTEMPTS = 6
 _TIMEOUT = urllib3.Timeout(connect=5, read=60)
-# MinIO sends a blank line this often where nothing happens; silence for longer is a dead connection.
-_PING_SECONDS = 10
-_LISTEN_TIMEOUT = urllib3.Timeout(connect=5, read=3 * _PING_SECONDS)
+# MinIO sends a sign of life this often, and its headers with the first of them: until then waiters poll.
+_PING_SECONDS = 1
+_LISTEN_TIMEOUT = urllib3.Timeout(connect=5, read=15 * _PING_SECONDS)
 _UNSIGNED = "UNSIGNED-PAYLOAD"
 _DENIED = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed")
 _FULL = ("XMinioStorageFull", "InsufficientStorage", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded")

@@ -7,6 +7,7 @@ Scan and decode run in chunks over processes and leave one file a chunk, so a ki
 Only pixels and the label's class index go into the shards.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,17 +28,17 @@ from wardround.imaging.chunks import (
 from wardround.imaging.dataset import DatasetInfo, SplitInfo
 from wardround.imaging.items import Item, Refused, chunked, make_items
 from wardround.imaging.labels import LabelTable, read_labels
-from wardround.imaging.pool import run_all
+from wardround.imaging.pool import Crew
 from wardround.imaging.scan import Found, ScanRule, label_hash, list_files
 from wardround.imaging.settings import SPLITS, IntakeSettings
 from wardround.imaging.workspace import REFUSALS, Workspace, fingerprint, write_refusals
 
 Progress = Callable[[str, int, int], None]
 
-_SCAN_CHUNK = 256
+_SCAN_CHUNK = 128
 # A chunk's decoded pixels: enough to be worth a file, little enough to be lost and held in memory.
 _CHUNK_BYTES = 8 << 20
-_CHUNK_ITEMS = 256
+_CHUNK_ITEMS = 64
 
 
 class IntakeError(WardroundError):
@@ -49,6 +50,11 @@ class IntakeError(WardroundError):
 class _Decodes(NamedTuple):
     chunks: dict[str, list[DecodeChunk]]
     refused: list[Refused]
+
+
+class _Shift(NamedTuple):
+    crew: Crew
+    progress: Progress
 
 
 def preprocess(
@@ -76,9 +82,10 @@ def preprocess(
     if info := space.finished():
         return info
     space.open()
-    found = _scan(space, source, paths, _rule(settings, key, table), settings.workers, progress)
-    items, refused = make_items(found, _hashed(table, key), by_series=settings.is_volume)
-    decodes = _decode(space, source, items, settings, progress)
+    with Crew(settings.workers) as crew:
+        found = _scan(space, source, paths, _rule(settings, key, table), _Shift(crew, progress))
+        items, refused = make_items(found, _hashed(table, key), by_series=settings.is_volume)
+        decodes = _decode(space, source, items, settings, _Shift(crew, progress))
     info = _assemble(space, decodes.chunks, [*refused, *decodes.refused], settings)
     space.close(info)
     return info
@@ -98,22 +105,20 @@ def _hashed(table: LabelTable, key: bytes) -> LabelTable:
     return LabelTable(table.column, {label_hash(key, name): index for name, index in table.classes.items()})
 
 
-def _scan(
-    space: Workspace, source: Path, paths: Sequence[str], rule: ScanRule, workers: int, progress: Progress
-) -> list[Found]:
+def _scan(space: Workspace, source: Path, paths: Sequence[str], rule: ScanRule, shift: _Shift) -> list[Found]:
     chunks = [
         ScanChunk(space.folder / f"scan-{index:06d}.json", source, part, rule)
         for index, part in enumerate(chunked(paths, _SCAN_CHUNK))
     ]
-    _run("scan", chunks, workers, progress)
+    _run("scan", chunks, shift)
     return [file for chunk in chunks for file in scanned(chunk)]
 
 
 def _decode(
-    space: Workspace, source: Path, items: Sequence[Item], settings: IntakeSettings, progress: Progress
+    space: Workspace, source: Path, items: Sequence[Item], settings: IntakeSettings, shift: _Shift
 ) -> _Decodes:
     chunks = {split: _decode_chunks(space, source, items, settings, split) for split in SPLITS}
-    _run("decode", [chunk for split in SPLITS for chunk in chunks[split]], settings.workers, progress)
+    _run("decode", [chunk for split in SPLITS for chunk in chunks[split]], shift)
     refused = [entry for split in SPLITS for chunk in chunks[split] for entry in summary(chunk).refused]
     return _Decodes(chunks, refused)
 
@@ -121,9 +126,7 @@ def _decode(
 def _decode_chunks(
     space: Workspace, source: Path, items: Sequence[Item], settings: IntakeSettings, split: str
 ) -> list[DecodeChunk]:
-    element = settings.bits // 8
-    for side in settings.size:
-        element *= side
+    element = settings.bits // 8 * math.prod(settings.size)
     size = max(1, min(_CHUNK_ITEMS, _CHUNK_BYTES // element))
     parts = chunked([item for item in items if item.split == split], size)
     return [
@@ -132,18 +135,18 @@ def _decode_chunks(
     ]
 
 
-def _run(stage: str, chunks: Sequence[Chunk], workers: int, progress: Progress) -> None:
+def _run(stage: str, chunks: Sequence[Chunk], shift: _Shift) -> None:
     total = sum(map(length, chunks))
     left = [chunk for chunk in chunks if not chunk.result.exists()]
     finished = total - sum(map(length, left))
-    progress(stage, finished, total)
+    shift.progress(stage, finished, total)
 
     def done(chunk: Chunk) -> None:
         nonlocal finished
         finished += length(chunk)
-        progress(stage, finished, total)
+        shift.progress(stage, finished, total)
 
-    run_all(left, run_chunk, done, blamed, workers)
+    shift.crew.run(left, run_chunk, done, blamed)
 
 
 def _assemble(

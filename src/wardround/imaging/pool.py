@@ -6,13 +6,12 @@ Workers end when their parent does, even if it was killed, and between two items
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from multiprocessing.connection import wait
 from multiprocessing.synchronize import Event
-from typing import TypeVar
+from typing import Self, TypeVar
 
 T = TypeVar("T")
 
@@ -25,62 +24,76 @@ def stopping() -> bool:
     return _stop is not None and _stop.is_set()
 
 
-def run_all(
-    tasks: Sequence[T],
-    work: Callable[[T], None],
-    done: Callable[[T], None],
-    blamed: Callable[[T], T],
-    workers: int,
-) -> None:
-    """Runs `work` on every task in `workers` spawned processes (0: in this one), `done` here after each.
+class Crew:
+    """Worker processes, started at the first task and kept until the `with` block ends."""
 
-    If a process dies, the tasks left are run one at a time, so that the one to blame is certain; `blamed` gives
-    the task again without the piece that killed it.
-    """
-    if workers == 0:
-        for task in tasks:
-            work(task)
+    def __init__(self, workers: int) -> None:
+        """workers: how many processes are spawned; 0 works in the calling process."""
+        self._workers = workers
+        self._context = multiprocessing.get_context("spawn")
+        self._stop = self._context.Event()
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._dismiss()
+
+    def run(
+        self,
+        tasks: Sequence[T],
+        work: Callable[[T], None],
+        done: Callable[[T], None],
+        blamed: Callable[[T], T],
+    ) -> None:
+        """Runs `work` on every task, and `done` here after each.
+
+        If a process dies, the tasks left are run one at a time, so that the one to blame is certain; `blamed`
+        gives the task again without the piece that killed it.
+        """
+        if self._workers == 0:
+            for task in tasks:
+                work(task)
+                done(task)
+            return
+        for task in self._run_together(tasks, work, done):
+            self._run_alone(task, work, blamed)
             done(task)
-        return
-    for task in _run_together(tasks, work, done, workers):
-        _run_alone(task, work, blamed)
-        done(task)
 
-
-def _run_together(
-    tasks: Sequence[T], work: Callable[[T], None], done: Callable[[T], None], workers: int
-) -> list[T]:
-    left = dict(enumerate(tasks))
-    try:
-        with _pool(min(workers, max(1, len(tasks)))) as pool:
-            futures = {pool.submit(work, task): place for place, task in left.items()}
+    def _run_together(
+        self, tasks: Sequence[T], work: Callable[[T], None], done: Callable[[T], None]
+    ) -> list[T]:
+        left = dict(enumerate(tasks))
+        try:
+            futures = {self._submit(work, task): place for place, task in left.items()}
             for future in as_completed(futures):
                 future.result()
                 done(left.pop(futures[future]))
-    except BrokenProcessPool:
-        return list(left.values())
-    return []
-
-
-def _run_alone(task: T, work: Callable[[T], None], blamed: Callable[[T], T]) -> None:
-    while True:
-        try:
-            with _pool(1) as pool:
-                return pool.submit(work, task).result()
         except BrokenProcessPool:
-            task = blamed(task)
+            self._dismiss()
+        return list(left.values())
 
+    def _run_alone(self, task: T, work: Callable[[T], None], blamed: Callable[[T], T]) -> None:
+        while True:
+            try:
+                return self._submit(work, task).result()
+            except BrokenProcessPool:
+                self._dismiss()
+                task = blamed(task)
 
-@contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    context = multiprocessing.get_context("spawn")
-    stop = context.Event()
-    pool = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(stop,))
-    try:
-        yield pool
-    finally:
-        stop.set()
-        pool.shutdown(cancel_futures=True)
+    def _submit(self, work: Callable[[T], None], task: T) -> Future[None]:
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(
+                self._workers, self._context, initializer=_start_worker, initargs=(self._stop,)
+            )
+        return self._pool.submit(work, task)
+
+    def _dismiss(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
 
 
 def _start_worker(stop: Event) -> None:

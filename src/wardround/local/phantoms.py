@@ -139,7 +139,12 @@ def _above(value: np.ndarray, bound: np.ndarray | float, sharpness: float = 25) 
 
 
 def _ellipse(
-    y: np.ndarray, x: np.ndarray, middle_y: float, middle_x: float, radii: tuple[float, float], sharpness: float
+    y: np.ndarray,
+    x: np.ndarray,
+    middle_y: float,
+    middle_x: float,
+    radii: tuple[float, float],
+    sharpness: float,
 ) -> np.ndarray:
     distance = np.sqrt(((y - middle_y) / radii[0]) ** 2 + ((x - middle_x) / radii[1]) ** 2)
     return _above(distance, 1, sharpness)
@@ -149,14 +154,15 @@ def _ribs(y: np.ndarray, x: np.ndarray, body: Body) -> np.ndarray:
     # Back ribs fall towards the sides; all of them at once as a wave along the height above their arc.
     height = y - body.slope * x**2 + 0.35 * np.abs(x)
     wave = np.cos(height * np.pi * body.ribs)
-    return _above(-wave, -0.45, 12) * _above(np.abs(x), 0.8 * body.width) * _above(y, 0.75)
+    ribs: np.ndarray = _above(-wave, -0.45, 12) * _above(np.abs(x), 0.8 * body.width) * _above(y, 0.75)
+    return ribs
 
 
 def _clouds(size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     # Smooth noise at three scales stands for vessels and tissue.
     layers = ((6, 1.0), (14, 0.8), (32, 0.6))
     noise = [weight * _stretch(rng.standard_normal((cells, cells)), size) for cells, weight in layers]
-    return np.sum(noise, axis=0, dtype=np.float32)
+    return np.asarray(sum(noise))
 
 
 def _stretch(grid: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -173,7 +179,8 @@ def _consolidation(
     radius = rng.uniform(0.13, 0.25)
     ragged = 1 + 0.35 * _stretch(rng.standard_normal((12, 12)), size)
     squared = ((y - middle_y) / rng.uniform(0.8, 1.3)) ** 2 + (x - middle_x) ** 2
-    return rng.uniform(0.22, 0.36) * ragged * np.exp(-((squared / radius**2) ** 1.5))
+    shadow: np.ndarray = ragged * np.exp(-((squared / radius**2) ** 1.5))
+    return rng.uniform(0.22, 0.36) * shadow
 
 
 def _expose(image: np.ndarray, site: ScannerProfile, rng: np.random.Generator) -> np.ndarray:
@@ -184,7 +191,8 @@ def _expose(image: np.ndarray, site: ScannerProfile, rng: np.random.Generator) -
     grey = low + (high - low) * np.clip(grey, 0, 1)
     if site.photometric == "MONOCHROME1":
         grey = 1 - grey
-    return np.rint(grey * (2**site.bits - 1)).astype(np.uint8 if site.bits <= 8 else np.uint16)
+    stored: np.ndarray = np.rint(grey * (2**site.bits - 1))
+    return stored.astype(np.uint8 if site.bits <= 8 else np.uint16)
 
 
 def _grey(site: ScannerProfile) -> Grey:

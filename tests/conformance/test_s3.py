@@ -151,7 +151,16 @@ def test_a_server_that_never_answers_cannot_hold_a_process_that_is_to_stop() -> 
         store.put_new("a", b"")
 
 
-def test_something_that_is_no_s3_server_is_called_unavailable() -> None:
+@pytest.mark.parametrize(
+    "greeting",
+    [
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: 5\r\n\r\n<html",
+        b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: application/xml\r\nContent-Length: 5\r\n\r\n<html",
+        b"HTTP/1.1 503 Busy\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>",
+    ],
+)
+def test_something_that_is_no_s3_server_is_called_unavailable(greeting: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer() -> None:
@@ -161,13 +170,13 @@ def test_something_that_is_no_s3_server_is_called_unavailable() -> None:
                 except OSError:
                     return
                 client.recv(9999)
-                client.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+                client.sendall(greeting)
                 client.close()
 
         threading.Thread(target=answer, daemon=True).start()
         store = S3Exchange(_settings(f"http://127.0.0.1:{server.getsockname()[1]}")).store(BUCKET)
         with pytest.raises(UnavailableError):
-            store.get("a", limit=1)
+            list(store.list("a"))
         server.shutdown(socket.SHUT_RDWR)
 
 

@@ -90,10 +90,13 @@ class DirectoryStore:
             self._write(key, lambda out: copyfileobj(file, out, _BLOCK))
 
     def list(self, prefix: str) -> Iterator[str]:
-        folder, _, _ = check_prefix(prefix).rpartition("/")
-        self._check_bucket()
-        keys = (key for key in _walk(self.folder, folder) if key.startswith(prefix))
-        return iter(sorted(keys))
+        folder, slash, _ = check_prefix(prefix).rpartition("/")
+        try:
+            with self._named(prefix), self._parent(f"{folder}{slash}x", create=False) as (descriptor, _):
+                keys = sorted(f"{folder}{slash}{path}" for path in _files(descriptor))
+        except MissingError:
+            keys = []
+        return iter([key for key in keys if key.startswith(prefix)])
 
     def watch(self, prefix: str, bell: threading.Event) -> SilentWatch:
         return SilentWatch()
@@ -183,10 +186,9 @@ def _enter(folder: int, name: str, *, create: bool) -> int:
     return os.open(name, _FOLDER, dir_fd=folder)
 
 
-def _walk(root: Path, below: str) -> Iterator[str]:
-    """Keys of all objects in the folder `below` of `root` and under it, in no order."""
-    for folder, _, files in os.walk(root / below, followlinks=False):
-        relative = os.path.relpath(folder, root)
-        for name in files:
-            if not name.startswith(".") and not os.path.islink(os.path.join(folder, name)):
-                yield name if relative == "." else f"{relative}/{name}"
+def _files(folder: int) -> Iterator[str]:
+    """Paths, relative to the folder, of all objects in it and below, in no order."""
+    for path, _, names, descriptor in os.fwalk(".", dir_fd=folder, follow_symlinks=False):
+        for name in names:
+            if not name.startswith(".") and stat.S_ISREG(os.lstat(name, dir_fd=descriptor).st_mode):
+                yield os.path.normpath(f"{path}/{name}")

@@ -18,7 +18,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -63,7 +63,7 @@ class Binding(_Frozen):
 
 
 class _Document(_Frozen):
-    version: Literal[1]
+    version: Annotated[int, Field(ge=1, le=1)]  # not Literal[1], which takes True and 1.0 for it
     kind: _Name
     signer: _Name
     binding: Binding

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 from urllib.parse import SplitResult, quote, urlencode
+from xml.etree.ElementTree import ParseError
 
 import tenacity
 import urllib3
@@ -231,7 +232,7 @@ class _Connection:
         def attempt() -> T:
             try:
                 return action()
-            except (MinioException, urllib3.exceptions.HTTPError) as error:
+            except (MinioException, urllib3.exceptions.HTTPError, ParseError) as error:
                 raise _translate(error, bucket, key) from error
 
         retrying = tenacity.Retrying(

@@ -7,6 +7,7 @@ wraps the exchange and `Path.replace`, the only two ways in which anything becom
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +19,14 @@ from wardround.exchange.waiting import Watch
 
 @dataclass(frozen=True)
 class Deaths:
-    """Strikes once at each event; `log` lists those behind us."""
+    """Strikes once at each event, or at the one that is named; `log` lists those behind us."""
 
     log: Path
+    only: str | None = None
 
     def strike(self, event: str) -> None:
         """Kills this process the first time that it sees the event."""
-        if event in self.past():
+        if event in self.past() or self.only not in (None, event):
             return
         with self.log.open("a") as file:
             file.write(f"{event}\n")
@@ -100,8 +102,8 @@ class DeadlyStore:
     def list(self, prefix: str) -> Iterator[str]:
         return self.inner.list(prefix)
 
-    def watch(self, prefix: str) -> Watch:
-        return self.inner.watch(prefix)
+    def watch(self, prefix: str, bell: threading.Event) -> Watch:
+        return self.inner.watch(prefix, bell)
 
     def _event(self, key: str) -> str:
         return "put a graph" if key.endswith(".pb") else f"put {self.name}/{key}"

@@ -4,9 +4,10 @@ import shutil
 from pathlib import Path
 
 from wardround.errors import RefusedError, WardroundError
+from wardround.exchange.errors import MissingBucketError
 from wardround.exchange.layout import FEDERATION_KEY, plan_key
 from wardround.exchange.messages import FederationMessage, RunMessage
-from wardround.exchange.store import wait_for_any
+from wardround.exchange.waiting import wait_until
 from wardround.plan.format import MANIFEST_NAME, MAX_MANIFEST_BYTES, Plan, load_plan, parse_manifest
 from wardround.plan.review import check_operations
 from wardround.site.choose import PatienceError
@@ -26,10 +27,11 @@ def find_run(seat: Seat) -> RunMessage:
     Raises PatienceError after `start_wait_s`; RefusedError when the coordinator's signature is not made with
     the pinned key, or this site's key is not the member's.
     """
-    key, seconds = seat.channel.where(RunMessage), seat.settings.start_wait_s
-    if wait_for_any(seat.shared, key, [key], seconds=seconds, stop=seat.stop) is None:
+    seconds = seat.settings.start_wait_s
+    if wait_until([seat.shared], lambda: _is_open(seat), seconds=seconds, stop=seat.stop) is None:
         raise PatienceError(
-            f"run {seat.channel.run!r} was not opened within {seconds:g} s; check its name, and ask the coordinator"
+            f"run {seat.channel.run!r} was not opened in bucket {seat.shared.name!r} within {seconds:g} s; check the "
+            "names of run and federation, and ask the coordinator"
         )
     federation = seat.channel.read(seat.shared, FederationMessage, seat.coordinator).message
     if federation.members.get(seat.site) != seat.channel.key.public.text:
@@ -39,6 +41,13 @@ def find_run(seat: Seat) -> RunMessage:
             code="unknown-signer",
         )
     return seat.channel.read(seat.shared, RunMessage, seat.coordinator).message
+
+
+def _is_open(seat: Seat) -> bool | None:
+    try:
+        return seat.shared.exists(seat.channel.where(RunMessage)) or None
+    except MissingBucketError:
+        return None  # a site may be started before the coordinator
 
 
 def approved_plan(seat: Seat) -> Plan:

@@ -73,7 +73,11 @@ def _play(seat: Seat, program: Program, data: Data, number: int) -> bool:
     invitation = read_invitation(seat, number)
     if seat.site not in invitation.message.cohort:
         seat.channel.write(seat.own, PresentMessage(site=seat.site), round=number)
-    finished = find_finished(seat, invitation) or _work(seat, program, data, invitation)
+    finished = find_finished(seat, invitation)
+    if finished is not None:
+        _LOG.info("round %d: sending the update that was finished before", number)
+    else:
+        finished = _work(seat, program, data, invitation)
     if is_closed(seat, number):
         _LOG.info("round %d closed before it was answered", number)
         return False

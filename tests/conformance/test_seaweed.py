@@ -20,7 +20,7 @@ from wardround.exchange.errors import DeniedError, UnavailableError
 from wardround.exchange.layout import Layout
 from wardround.exchange.s3 import S3Exchange
 from wardround.exchange.settings import from_environment
-from wardround.local.seaweed import SeaweedServer, federation_identities
+from wardround.local.seaweed import Identity, SeaweedServer, federation_identities
 
 # Names of which one is the start of another, in case the server compares starts only.
 LAYOUT = Layout("x")
@@ -194,7 +194,12 @@ time.sleep(600)
 """
 
 
-def test_it_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
+def _sockets(ports: Path) -> list[Path]:
+    numbers = json.loads(ports.read_text()).values()
+    return [path for number in numbers for path in Path("/tmp").glob(f"seaweedfs-*-{number}.sock")]
+
+
+def test_it_dies_with_its_owner_and_the_next_start_cleans_up(tmp_path: Path) -> None:
     owner = subprocess.Popen([sys.executable, "-c", OWNER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert owner.stdout
     server = psutil.Process(int(owner.stdout.readline()))
@@ -202,17 +207,20 @@ def test_it_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
     owner.kill()
     owner.communicate()
     assert psutil.wait_procs([server], timeout=10)[1] == []
+    left = _sockets(tmp_path / "ports.json")
+    assert left
+    with SeaweedServer(tmp_path, [Identity.generate("admin", ["Admin"])]):
+        assert not any(path.exists() for path in left)
 
 
 def test_a_stop_leaves_no_process_and_no_socket_file(tmp_path: Path) -> None:
-    before = set(Path("/tmp").glob("seaweedfs-*.sock"))
     server = SeaweedServer(tmp_path, federation_identities(LAYOUT, [], tmp_path / "i").values())
     server.start()
     process = psutil.Process(server.pid)
     server.stop()
     server.stop()
     assert not process.is_running()
-    assert set(Path("/tmp").glob("seaweedfs-*.sock")) <= before
+    assert _sockets(tmp_path / "ports.json") == []
 
 
 def test_a_server_that_cannot_start_says_where_the_reason_stands(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ One process with master, volume, filer and S3 gateway on free ports. Only the ga
 asks for tokens that are made anew at each start (`_environment`). Data stays in the folder, so a server
 started there again goes on with it, on other ports.
 
-The server is ended by SIGKILL: on SIGTERM it may take 15 seconds and more. An acknowledged write has been
+The server is ended by SIGKILL: on SIGTERM it may take 15 seconds, or for ever. An acknowledged write has been
 handed to the kernel by then, so nothing of it is lost, which a test holds.
 """
 
@@ -119,8 +119,10 @@ class SeaweedServer:
         """Returns when the server answers. Another process may take a port meanwhile: then tries others."""
         (self.folder / "data").mkdir(parents=True, exist_ok=True)
         self._write_identities()
+        self._remove_sockets()
         for _ in range(_STARTS):
             self._ports = _free_ports()
+            _write_private(self.folder / "ports.json", self._ports)
             self._process = self._launch()
             if self._answers():
                 return
@@ -136,9 +138,14 @@ class SeaweedServer:
         self._process.kill()
         self._process.wait()
         self._process = None
-        for part in ("master", "volume", "filer", "s3"):
-            # It makes these whatever the settings say, and leaves them behind.
-            Path(f"/tmp/seaweedfs-{part}-grpc-{self._ports[f'{part}-grpc']}.sock").unlink(missing_ok=True)
+        self._remove_sockets()
+
+    def _remove_sockets(self) -> None:
+        """Removes what the last server of this folder left in /tmp, where it makes sockets without asking."""
+        with suppress(FileNotFoundError):
+            ports: dict[str, int] = json.loads((self.folder / "ports.json").read_bytes())
+            for part in ("master", "volume", "filer", "s3"):
+                Path(f"/tmp/seaweedfs-{part}-grpc-{ports[f'{part}-grpc']}.sock").unlink(missing_ok=True)
 
     def _write_identities(self) -> None:
         entries = [

@@ -14,13 +14,21 @@ from wardround.compiler.model import CompiledModel
 def build_evaluation(recipe: Mapping[str, Any], model: CompiledModel) -> Any:
     """Return a process whose updates hold sums only: loss, hits, examples and a histogram of scores."""
     metrics = tff.learning.metrics
-    factory = metrics.SecureSumThenFinalizeFactory if _secure(recipe) else metrics.SumThenFinalizeFactory
-    aggregation = factory(model.evaluate.finalize_metrics).create(_state_type(model.classes))
+    inner = metrics.SecureSumFactory(_ranges()) if recipe["aggregation"]["secure"] else None
+    factory = metrics.SumThenFinalizeFactory(model.evaluate.finalize_metrics, inner_summation_factory=inner)
+    aggregation = factory.create(_state_type(model.classes))
     return tff.learning.algorithms.build_fed_eval(model.evaluate, metrics_aggregation_process=aggregation)
 
 
-def _secure(recipe: Mapping[str, Any]) -> bool:
-    return bool(recipe["aggregation"]["secure"])
+def _ranges() -> Any:
+    """Fixed ranges, so that counts are exact and no state has to be carried from round to round."""
+    largest = 2**20 - 1
+    return collections.OrderedDict(
+        loss_sum=(0.0, float(largest)),
+        correct=(0, largest),
+        num_examples=(0, largest),
+        histogram=(0, largest),
+    )
 
 
 def _state_type(classes: int) -> Any:

@@ -16,7 +16,7 @@ from wardround.plan.graph import GraphRunner
 from wardround.recipe import Recipe
 
 Tensors = dict[str, Array]
-STORED_DTYPE = {8: "uint8", 16: "uint16"}
+STORED_SCALE = {"uint8": 1 / 255, "uint16": 1 / 65535, "float32": 1.0}
 
 
 @dataclass(frozen=True)

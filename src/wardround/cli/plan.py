@@ -1,0 +1,46 @@
+"""`wardround plan …`"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Look at a plan, or run it on arrays.")
+
+Folder = Annotated[Path, typer.Argument(help="Folder of the plan.")]
+
+
+@app.command()
+def show(
+    plan: Folder,
+    all_operations: Annotated[bool, typer.Option("--operations", help="List every operation with its count.")] = False,
+) -> None:
+    """Show the model, the operations, the privacy settings, and exactly what leaves a hospital."""
+    from rich.console import Console
+
+    from wardround.plan.format import load_plan
+    from wardround.plan.pages import plan_pages
+
+    Console().print(plan_pages(load_plan(plan), every_operation=all_operations))
+
+
+@app.command()
+def run(
+    plan: Folder,
+    data: Annotated[Path, typer.Argument(help="NPZ with x0, y0, x1, y1, …: images and labels of each site.")],
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds to run.")] = 3,
+    out: Annotated[Path | None, typer.Option(help="NPZ to write the final weights to.")] = None,
+) -> None:
+    """Simulate: run the plan's rounds in this process, all sites one after another."""
+    from rich.console import Console
+
+    from wardround.plan.format import load_plan
+    from wardround.plan.program import Program
+    from wardround.plan.simulation import load_sites, round_line, save_weights, simulate
+
+    program, state = Program(load_plan(plan)), None
+    for done in simulate(program, load_sites(data, program), rounds):
+        Console().print(round_line(done))
+        state = done.state
+    if out and state is not None:
+        save_weights(out, program.weights(state))

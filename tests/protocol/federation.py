@@ -129,7 +129,12 @@ class Federation:
         )
 
     def site_settings(self, site: str) -> SiteSettings:
-        fields = {"approved_digests": (self.digest,), "start_wait_s": 60, "round_wait_s": 60, **self.site_changes}
+        fields = {
+            "approved_digests": (self.digest,),
+            "start_wait_s": 60,
+            "round_wait_s": 60,
+            **self.site_changes,
+        }
         return SiteSettings(
             federation=FEDERATION,
             site=site,
@@ -155,7 +160,9 @@ class Federation:
 
     def _start(self, target: Any, name: str, settings: Any, deaths: Deaths | None) -> Actor:
         output = self.folder / f"{name}.log"
-        process = _CONTEXT.Process(target=target, args=(settings, output, self.world.environment(name), deaths))
+        process = _CONTEXT.Process(
+            target=target, args=(settings, output, self.world.environment(name), deaths)
+        )
         process.start()
         self.actors.append(Actor(process, output))
         return self.actors[-1]

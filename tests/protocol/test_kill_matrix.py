@@ -75,9 +75,13 @@ def test_a_site_killed_at_every_write_is_counted_once_in_every_round(
     assert any(event.startswith("after rename update.json") for event in deaths.past())
 
 
-def test_a_finished_update_is_sent_after_a_restart_without_training_again(stormy: Federation, tmp_path: Path) -> None:
+def test_a_finished_update_is_sent_after_a_restart_without_training_again(
+    stormy: Federation, tmp_path: Path
+) -> None:
     others = stormy.start_all(("alder", "cedar"))
-    deaths = Deaths(tmp_path / "deaths", "before put wardround-ward-birch/runs/killed/rounds/000001/update.json")
+    deaths = Deaths(
+        tmp_path / "deaths", "before put wardround-ward-birch/runs/killed/rounds/000001/update.json"
+    )
     dead = stormy.start_site("birch", deaths)
     assert dead.wait() == KILLED
     kept = {path.name: path.stat().st_mtime_ns for path in (stormy.folder / "birch").rglob("update-*")}

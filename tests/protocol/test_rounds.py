@@ -31,7 +31,9 @@ def in_one_process(federation: Federation, rounds: int) -> dict[str, np.ndarray]
     return state
 
 
-def test_three_sites_and_a_coordinator_compute_what_the_plan_computes_in_one_process(federation: Federation) -> None:
+def test_three_sites_and_a_coordinator_compute_what_the_plan_computes_in_one_process(
+    federation: Federation,
+) -> None:
     assert [actor.wait() for actor in federation.start_all()] == [0, 0, 0, 0]
     outcomes = federation.outcomes()
     assert [outcome.status for outcome in outcomes] == ["completed", "completed", "evaluated"]
@@ -42,7 +44,9 @@ def test_three_sites_and_a_coordinator_compute_what_the_plan_computes_in_one_pro
     assert federation.state(2) == encode(expected)
 
 
-def test_a_model_is_evaluated_with_the_next_round_and_the_last_one_in_a_closing_round(federation: Federation) -> None:
+def test_a_model_is_evaluated_with_the_next_round_and_the_last_one_in_a_closing_round(
+    federation: Federation,
+) -> None:
     assert [actor.wait() for actor in federation.start_all()] == [0, 0, 0, 0]
     first, second, closing = federation.outcomes()
     assert not first.measured.evaluation

@@ -64,7 +64,12 @@ def _run(python: Path, recipe: Recipe, folder: Path, work: Path, progress: Progr
     with _import_path() as path, log.open("w") as errors:
         command = [str(python), "-m", "wardround.compiler", str(request), "--out", str(work)]
         process = subprocess.Popen(
-            command, env=_environment(path), stdin=subprocess.DEVNULL, stdout=errors, stderr=subprocess.PIPE, text=True
+            command,
+            env=_environment(path),
+            stdin=subprocess.DEVNULL,
+            stdout=errors,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         last = _follow(process, progress)
     if process.returncode:
@@ -104,4 +109,9 @@ def _import_path() -> Iterator[str]:
 
 def _environment(path: str) -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    return kept | {"PYTHONPATH": path, "PYTHONHASHSEED": "0", "PYTHONNOUSERSITE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    return kept | {
+        "PYTHONPATH": path,
+        "PYTHONHASHSEED": "0",
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }

@@ -39,7 +39,9 @@ def _lock_file() -> Path:
     for candidate in (package / "locks" / "compiler.txt", package.parent.parent / "locks" / "compiler.txt"):
         if candidate.is_file():
             return candidate
-    raise ConfigurationError(f"locks/compiler.txt is not beside the package; set {VARIABLE} to a Python with TFF")
+    raise ConfigurationError(
+        f"locks/compiler.txt is not beside the package; set {VARIABLE} to a Python with TFF"
+    )
 
 
 def _home(lock: Path) -> Path:

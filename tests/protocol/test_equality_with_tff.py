@@ -35,7 +35,9 @@ ALGORITHMS: dict[str, dict[str, Any]] = {
     "fedavg-server-yogi": {"server": {"optimizer": "yogi", "learning_rate": 0.01}},
     "fedavg-server-adagrad": {"server": {"optimizer": "adagrad", "learning_rate": 0.1}},
     "fedavg-uniform": {"weighting": "uniform"},
-    "fedavg-exponential-schedule": {"client": {"schedule": {"kind": "exponential", "factor": 0.5, "every": 1}}},
+    "fedavg-exponential-schedule": {
+        "client": {"schedule": {"kind": "exponential", "factor": 0.5, "every": 1}}
+    },
     "fedavg-cosine-schedule": {"client": {"schedule": {"kind": "cosine", "factor": 0.1, "every": 3}}},
     "fedprox": {"name": "fedprox", "proximal_strength": 0.3},
     "fedsgd": {"name": "fedsgd", "server": {"learning_rate": 0.1}},
@@ -84,7 +86,9 @@ def _sites() -> list[Examples]:
     for size in SIZES:
         labels = (generator.random(size) < 0.5).astype(np.int32)
         noise = generator.random((size, 8, 8, 1), dtype=np.float32)
-        sites.append(Examples(noise * 0.8 + 0.2 * labels.reshape(-1, 1, 1, 1).astype(np.float32), labels, 1.0))
+        sites.append(
+            Examples(noise * 0.8 + 0.2 * labels.reshape(-1, 1, 1, 1).astype(np.float32), labels, 1.0)
+        )
     return sites
 
 
@@ -138,7 +142,12 @@ def _start(folder: Path, index: int, names: list[str]) -> tuple[subprocess.Popen
     mark = f"{folder}/{index}"
     environment = {**os.environ, "PYTHONPATH": str(path), "WARDROUND_TEST_MARK": mark}
     with (folder / f"log{index}").open("wb") as log:  # a file: TFF's orphans would keep a pipe open
-        command = [find_interpreter(), Path(__file__).parent / "tff_reference.py", folder / f"cases{index}.json", folder]
+        command = [
+            find_interpreter(),
+            Path(__file__).parent / "tff_reference.py",
+            folder / f"cases{index}.json",
+            folder,
+        ]
         return subprocess.Popen(command, stdout=log, stderr=log, env=environment), mark
 
 
@@ -203,4 +212,4 @@ def test_every_value_of_a_secure_update_is_a_bounded_integer(name: str, referenc
     assert set(limits) == set(spec)
     assert all(np.issubdtype(tensor.dtype, np.integer) for tensor in spec.values())
     update = program.work(_sites()[0], _order(name, 0, 0), _received(program, program.initialize()))
-    assert all(0 <= value.min() and value.max() < limits[key] for key, value in update.items())
+    assert all(value.min() >= 0 and value.max() < limits[key] for key, value in update.items())

@@ -44,7 +44,9 @@ def _simulate(recipe, folder, data):
         datasets = [_dataset(data, site, number, recipe) for site in range(3)]
         output = process.next(state, datasets)
         state = output.state
-        rounds.append({"weights": _arrays(process.get_model_weights(state)), "measurements": _leaves(output.metrics)})
+        rounds.append(
+            {"weights": _arrays(process.get_model_weights(state)), "measurements": _leaves(output.metrics)}
+        )
     return {"rounds": rounds, "evaluation": _evaluate(recipe, model, process.get_model_weights(state), data)}
 
 

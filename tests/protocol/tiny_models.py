@@ -30,7 +30,13 @@ def normalized() -> tf.keras.Model:
     """A network with batch normalisation, whose statistics nobody aggregates."""
     layers = tf.keras.layers
     return tf.keras.Sequential(
-        [layers.Input((8, 8, 1)), layers.Flatten(), layers.Dense(8), layers.BatchNormalization(), layers.Dense(2)]
+        [
+            layers.Input((8, 8, 1)),
+            layers.Flatten(),
+            layers.Dense(8),
+            layers.BatchNormalization(),
+            layers.Dense(2),
+        ]
     )
 
 

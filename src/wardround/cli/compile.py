@@ -16,7 +16,8 @@ def compile(
     compiler_python: Annotated[
         Path | None,
         typer.Option(
-            envvar="WARDROUND_COMPILER_PYTHON", help="Python that has TensorFlow Federated; set up if not given."
+            envvar="WARDROUND_COMPILER_PYTHON",
+            help="Python that has TensorFlow Federated; set up if not given.",
         ),
     ] = None,
 ) -> None:

@@ -13,7 +13,9 @@ Folder = Annotated[Path, typer.Argument(help="Folder of the plan.")]
 @app.command()
 def show(
     plan: Folder,
-    all_operations: Annotated[bool, typer.Option("--operations", help="List every operation with its count.")] = False,
+    all_operations: Annotated[
+        bool, typer.Option("--operations", help="List every operation with its count.")
+    ] = False,
 ) -> None:
     """Show the model, the operations, the privacy settings, and exactly what leaves a hospital."""
     from rich.console import Console

@@ -57,7 +57,9 @@ def _element(process: Any) -> list[dict[str, Any]]:
     """The spec of one batch, from the process's own type."""
     batch = process.next.type_signature.parameter[1].member.element
     if not isinstance(batch, tff.StructType) or [name for name, _ in elements(batch)] != ["x", "y"]:
-        raise CompilerFailure(f"the process takes batches of {batch}; legal is a mapping of x (images) and y (labels)")
+        raise CompilerFailure(
+            f"the process takes batches of {batch}; legal is a mapping of x (images) and y (labels)"
+        )
     return [
         {"name": name, "shape": [*inner.shape], "dtype": tf.as_dtype(inner.dtype).name}
         for name, inner in elements(batch)

@@ -33,9 +33,7 @@ class CompiledModel:
 def element_spec(recipe: Mapping[str, Any]) -> "collections.OrderedDict[str, tf.TensorSpec]":
     """Return the spec of one batch: x float32 [batch, *size, 1] in [0, 1], y int32 [batch]."""
     shape = [None, *recipe["task"]["image"]["size"], 1]
-    return collections.OrderedDict(
-        x=tf.TensorSpec(shape, tf.float32), y=tf.TensorSpec([None], tf.int32)
-    )
+    return collections.OrderedDict(x=tf.TensorSpec(shape, tf.float32), y=tf.TensorSpec([None], tf.int32))
 
 
 def build_model(recipe: Mapping[str, Any], folder: pathlib.Path) -> CompiledModel:
@@ -90,7 +88,9 @@ def _check(model: Any, settings: Mapping[str, Any], shape: tuple[int, ...], clas
     if model.input_shape != (None, *shape):
         raise CompilerFailure(f"model takes {model.input_shape}, the task's images are {(None, *shape)}")
     if model.output_shape != (None, classes):
-        raise CompilerFailure(f"model returns {model.output_shape}, legal is {(None, classes)}: logits, one a label")
+        raise CompilerFailure(
+            f"model returns {model.output_shape}, legal is {(None, classes)}: logits, one a label"
+        )
     if model.non_trainable_weights and settings["non_trainable"] != "frozen":
         names = ", ".join(w.name for w in model.non_trainable_weights[:3])
         raise CompilerFailure(

@@ -81,7 +81,9 @@ def _custom(settings: Mapping[str, Any], model: CompiledModel | None, folder: pa
     function = load_function(folder / settings["file"], settings["function"])
     wants_model = bool(inspect.signature(function).parameters)
     if wants_model and model is None:
-        raise CompilerFailure(f"{settings['file']}: {settings['function']} takes a model, but the recipe has none")
+        raise CompilerFailure(
+            f"{settings['file']}: {settings['function']} takes a model, but the recipe has none"
+        )
     process = function(model.train) if wants_model else function()
     if not isinstance(process, tff.learning.templates.LearningProcess):
         raise CompilerFailure(

@@ -31,7 +31,9 @@ def computation_proto(computation: Any) -> Any:
     """Return the TensorFlow part of a computation's proto."""
     proto = computation_impl.ConcreteComputation.get_proto(computation)
     if proto.WhichOneof("computation") != "tensorflow":
-        raise CompilerFailure(f"a part compiled to {proto.WhichOneof('computation')}, legal is a TensorFlow graph")
+        raise CompilerFailure(
+            f"a part compiled to {proto.WhichOneof('computation')}, legal is a TensorFlow graph"
+        )
     return proto.tensorflow
 
 
@@ -75,7 +77,9 @@ def write_part(
 
 def _pruned(graph: tf.compat.v1.GraphDef, found: dict[str, Any], also: str) -> tf.compat.v1.GraphDef:
     """Keep what the results need. (Large initial weights are constants in the graph.)"""
-    ends = [leaf["tensor"].split(":")[0] for kept in found.values() for leaf in kept] + ([also] if also else [])
+    ends = [leaf["tensor"].split(":")[0] for kept in found.values() for leaf in kept] + (
+        [also] if also else []
+    )
     return tf.compat.v1.graph_util.extract_sub_graph(graph, ends)
 
 
@@ -95,7 +99,9 @@ def _named(type_: Any, binding: Any, names: Sequence[str]) -> dict[str, list[dic
         return {names[0]: _as_dicts(type_, binding, "")}
     types = [element for _, element in elements(type_)]
     if len(types) != len(names):
-        raise CompilerFailure(f"a part has {len(types)} values where {len(names)} were expected: {', '.join(names)}")
+        raise CompilerFailure(
+            f"a part has {len(types)} values where {len(names)} were expected: {', '.join(names)}"
+        )
     return {
         name: _as_dicts(t, b, "") for name, t, b in zip(names, types, binding.struct.element, strict=True)
     }

@@ -32,7 +32,9 @@ class Accumulator:
             feeds = flat(part.arguments["sum"], self._plain, "")
             feeds |= flat(part.arguments["update"], own, "plain/")
             self._plain = self._process.run(part, feeds, "sum")
-        self._secure = {name: self._added(name, own) for name in self._process.update_spec if _is_secure(name)}
+        self._secure = {
+            name: self._added(name, own) for name in self._process.update_spec if _is_secure(name)
+        }
         self.count += 1
 
     def _added(self, name: str, own: Tensors) -> np.ndarray:  # type: ignore[type-arg]
@@ -43,7 +45,9 @@ class Accumulator:
     def result(self) -> Tensors:
         """Return the aggregate, named `<kind of sum>/<leaf>`. Raises RefusedError when nothing was added."""
         if not self.count:
-            raise RefusedError("no update was added: there is nothing to aggregate", code="nothing-to-aggregate")
+            raise RefusedError(
+                "no update was added: there is nothing to aggregate", code="nothing-to-aggregate"
+            )
         part = self._process.parts.report
         found = self._process.run(part, flat(part.arguments["sum"], self._plain, ""), "plain")
         return {f"plain/{name}": value for name, value in found.items()} | self._secure

@@ -31,7 +31,8 @@ def check_update(program: Program, kinds: tuple[str, ...], tensors: Mapping[str,
 def _check_range(name: str, value: Array, limit: int) -> None:
     if value.size and (int(value.min()) < 0 or int(value.max()) >= limit):
         raise RefusedError(
-            f"{name} holds values from {value.min()} to {value.max()}, legal are 0 to {limit - 1}", code="out-of-range"
+            f"{name} holds values from {value.min()} to {value.max()}, legal are 0 to {limit - 1}",
+            code="out-of-range",
         )
 
 
@@ -43,7 +44,9 @@ def _check_float(name: str, value: Array) -> None:
         return
     if not np.isfinite(flat).all():
         bad = int(flat.size - np.isfinite(flat).sum())
-        raise RefusedError(f"{name} holds {bad} values that are NaN or infinite, legal are finite ones", code="not-finite")
+        raise RefusedError(
+            f"{name} holds {bad} values that are NaN or infinite, legal are finite ones", code="not-finite"
+        )
     norm = float(np.linalg.norm(flat.astype(np.float64)))
     if norm > MAX_NORM:
         raise RefusedError(f"{name} has norm {norm:.3g}, legal is at most {MAX_NORM:.0e}", code="norm-bound")

@@ -34,7 +34,9 @@ def training_order(count: int, *, seed: int, run: str, site: str, round: int, ep
     It depends on its arguments only, so a hospital that starts again trains on the same batches.
     """
     name = f"{seed}/{run}/{site}/{round}".encode()
-    generator = np.random.Generator(np.random.PCG64(int.from_bytes(hashlib.sha256(name).digest()[:16], "big")))
+    generator = np.random.Generator(
+        np.random.PCG64(int.from_bytes(hashlib.sha256(name).digest()[:16], "big"))
+    )
     return np.concatenate([generator.permutation(count) for _ in range(epochs)]).astype(np.int64)
 
 
@@ -66,7 +68,10 @@ class Pipeline:
     def bind(self, examples: Examples, order: Array) -> None:
         """Say what the next run goes through. Raises RefusedError for examples of another shape or dtype."""
         expected = self._images.shape.as_list()[1:]
-        if list(examples.images.shape[1:]) != expected or examples.images.dtype != self._images.dtype.as_numpy_dtype:
+        if (
+            list(examples.images.shape[1:]) != expected
+            or examples.images.dtype != self._images.dtype.as_numpy_dtype
+        ):
             raise RefusedError(
                 f"the data set holds images {examples.images.dtype}{list(examples.images.shape[1:])}, "
                 f"the plan takes {self._images.dtype.name}{expected}: preprocess again with the plan's settings",

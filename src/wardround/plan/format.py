@@ -172,7 +172,9 @@ def parse_manifest(data: bytes, *, expected: str | None = None) -> Manifest:
         manifest = Manifest.model_validate_json(data)
         manifest.recipe_model()
     except (ValidationError, RecursionError) as error:
-        raise RefusedError(f"plan {digest[:12]}: the manifest is malformed: {_first(error)}", code="malformed") from error
+        raise RefusedError(
+            f"plan {digest[:12]}: the manifest is malformed: {_first(error)}", code="malformed"
+        ) from error
     if manifest.canonical() != data:
         raise RefusedError(f"plan {digest[:12]}: the manifest is not in its canonical form", code="malformed")
     return manifest
@@ -197,7 +199,9 @@ def _read(path: Path, limit: int) -> bytes:
             raise RefusedError(f"{path.name} has {size} bytes, at most {limit} are legal", code="oversized")
         return path.read_bytes()
     except OSError as error:
-        raise RefusedError(f"plan is incomplete: {path.name} can't be read ({error.strerror})", code="missing") from error
+        raise RefusedError(
+            f"plan is incomplete: {path.name} can't be read ({error.strerror})", code="missing"
+        ) from error
 
 
 def _verified(path: Path, part: Part) -> bytes:

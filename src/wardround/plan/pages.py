@@ -37,11 +37,15 @@ def _headline(plan: Plan, recipe: Recipe) -> Table:
     size = " x ".join(map(str, recipe.task.image.size))
     table.add_row("digest", plan.digest)
     table.add_row("task", escape(f"{recipe.task.kind}: {', '.join(recipe.task.labels)}"))
-    table.add_row("images", f"{'/'.join(recipe.task.image.modality)}, {size} pixels, {recipe.task.image.bits} bit")
+    table.add_row(
+        "images", f"{'/'.join(recipe.task.image.modality)}, {size} pixels, {recipe.task.image.bits} bit"
+    )
     table.add_row("algorithm", f"{recipe.algorithm.name}, weighted by {recipe.algorithm.weighting}")
     table.add_row("at a hospital", _client_words(recipe))
     table.add_row("at the coordinator", f"{server.optimizer}, learning rate {server.learning_rate:g}")
-    table.add_row("rounds", f"{recipe.rounds.count}, quorum {recipe.rounds.quorum}, {client.epochs} epoch(s) each")
+    table.add_row(
+        "rounds", f"{recipe.rounds.count}, quorum {recipe.rounds.quorum}, {client.epochs} epoch(s) each"
+    )
     table.add_row("aggregation", _aggregation_words(recipe))
     table.add_row("differential privacy", recipe.privacy.kind)
     versions = ", ".join(f"{name} {version}" for name, version in plan.manifest.versions.items())
@@ -108,7 +112,9 @@ def _leaving_table(rows: list[Leaving], recipe: Recipe) -> Table:
 def _closing(plan: Plan, rows: list[Leaving], recipe: Recipe) -> Text:
     training = sum(row.bytes for row in rows if row.name.startswith("training"))
     evaluation = sum(row.bytes for row in rows) - training
-    seen = "bounded integers, ready to be masked" if recipe.aggregation.secure else "readable by the coordinator"
+    seen = (
+        "bounded integers, ready to be masked" if recipe.aggregation.secure else "readable by the coordinator"
+    )
     return Text(
         f"\nTogether {training:,} bytes of training and {evaluation:,} bytes of evaluation a round, {seen}.\n"
         "Nothing else is sent. Changes of weights can still carry traces of the images they were trained on.\n"

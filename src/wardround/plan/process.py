@@ -168,7 +168,9 @@ def _specs(leaves: Iterable[Leaf], prefix: str) -> dict[str, TensorSpec]:
     found = {}
     for leaf in leaves:
         if leaf.shape is None or None in leaf.shape:
-            raise RefusedError(f"{leaf.name} has no fixed shape: what leaves can't be bounded", code="open-shape")
+            raise RefusedError(
+                f"{leaf.name} has no fixed shape: what leaves can't be bounded", code="open-shape"
+            )
         name = f"{prefix}{leaf.name}"
         shape = tuple(int(side) for side in leaf.shape if side is not None)
         found[name] = TensorSpec(name, shape, np.dtype(leaf.dtype).name)

@@ -14,7 +14,7 @@ from wardround.plan.accumulator import Accumulator
 from wardround.plan.data import Array, Examples
 from wardround.plan.format import Plan
 from wardround.plan.graph import GraphRunner
-from wardround.plan.process import Process, TensorSpec, Tensors, flat, unprefixed
+from wardround.plan.process import Process, Tensors, TensorSpec, flat, unprefixed
 
 SPLITS = ("validation", "test")
 FIGURES = ("loss", "accuracy", "num_examples")
@@ -52,7 +52,9 @@ class Program:
     def _evaluate(self) -> Process:
         parts = self.plan.manifest.evaluate
         if parts is None:
-            raise RefusedError("this plan was compiled without a model: it has no evaluation", code="no-evaluation")
+            raise RefusedError(
+                "this plan was compiled without a model: it has no evaluation", code="no-evaluation"
+            )
         return Process(self.plan, parts, self._image_shape, self.recipe, self._threads)
 
     # --- the coordinator's steps -------------------------------------------------------------------------
@@ -81,7 +83,9 @@ class Program:
     def evaluation(self, state: Tensors, aggregate: Tensors) -> Measurements:
         """Return loss, accuracy, num_examples and histogram int [classes, 2, bins] of a federated evaluation."""
         _, found = self._evaluate.update(self._evaluation_state(state), aggregate)
-        return {key.rsplit("/", 1)[-1]: value for key, value in found.items() if "current_round_metrics" in key}
+        return {
+            key.rsplit("/", 1)[-1]: value for key, value in found.items() if "current_round_metrics" in key
+        }
 
     def weights(self, state: Tensors) -> Tensors:
         """Return the model's weights by name, in the manifest's order."""
@@ -108,7 +112,9 @@ class Program:
         """Return softmax scores float32 [N, classes] of images float32 [N, …, 1] in [0, 1]."""
         part = self.plan.manifest.predict
         if part is None:
-            raise RefusedError("this plan was compiled without a model: it can't predict", code="no-prediction")
+            raise RefusedError(
+                "this plan was compiled without a model: it can't predict", code="no-prediction"
+            )
         ordered = [weights[spec.name] for spec in self.plan.manifest.weights]
         feeds = {leaf.tensor: value for leaf, value in zip(part.arguments["weights"], ordered, strict=True)}
         feeds[part.arguments["images"][0].tensor] = images
@@ -137,7 +143,9 @@ class Program:
 
     def limits(self, kinds: tuple[str, ...]) -> dict[str, int]:
         """The largest legal value (exclusive) of every securely summed tensor of an update."""
-        return {f"{kind}/{name}": limit for kind in kinds for name, limit in self._process(kind).limits.items()}
+        return {
+            f"{kind}/{name}": limit for kind in kinds for name, limit in self._process(kind).limits.items()
+        }
 
     # --- inside --------------------------------------------------------------------------------------------
 
@@ -166,7 +174,9 @@ class Program:
     def _predict_runner(self) -> GraphRunner:
         part = self.plan.manifest.predict
         if part is None:
-            raise RefusedError("this plan was compiled without a model: it can't predict", code="no-prediction")
+            raise RefusedError(
+                "this plan was compiled without a model: it can't predict", code="no-prediction"
+            )
         return GraphRunner(part, self.plan.graph(part), threads=self._threads)
 
 

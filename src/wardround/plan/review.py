@@ -49,7 +49,9 @@ def check_graph(name: str, data: bytes) -> Counter[str]:
         raise RefusedError(f"{name} is not a TensorFlow graph", code="malformed") from error
     functions = {function.signature.name for function in graph.library.function}
     if shadowed := sorted(functions & ALLOWED):
-        raise _forbidden(name, shadowed[0], "is defined as a function, in place of TensorFlow's own operation")
+        raise _forbidden(
+            name, shadowed[0], "is defined as a function, in place of TensorFlow's own operation"
+        )
     counts: Counter[str] = Counter()
     for node in _nodes(graph):
         _check_node(name, node, functions)
@@ -133,10 +135,10 @@ def _meanings(leaves: tuple[Leaf, ...], weights: tuple[WeightSpec, ...]) -> list
     while shapes and start + len(shapes) <= len(leaves):
         window = leaves[start : start + len(shapes)]
         if [leaf.shape for leaf in window] == shapes and any(shapes):
-            words[start : start + len(shapes)] = [f"change of weight {w.name}" for w in weights if w.trainable]
+            words[start : start + len(shapes)] = [
+                f"change of weight {w.name}" for w in weights if w.trainable
+            ]
             start += len(shapes)
         else:
             start += 1
     return [word or "scalar for the aggregation (weight, norm or count)" for word in words]
-
-

@@ -57,8 +57,12 @@ def load_sites(path: Path, program: Program) -> dict[str, Examples]:
     """Read x0, y0, x1, y1, … from an NPZ. Raises ConfigurationError where one is missing or misshapen."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            names = sorted({name[1:] for name in arrays.files if name[:1] == "x" and f"y{name[1:]}" in arrays.files})
-            sites = {name or "0": _examples(arrays[f"x{name}"], arrays[f"y{name}"], program) for name in names}
+            names = sorted(
+                {name[1:] for name in arrays.files if name[:1] == "x" and f"y{name[1:]}" in arrays.files}
+            )
+            sites = {
+                name or "0": _examples(arrays[f"x{name}"], arrays[f"y{name}"], program) for name in names
+            }
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise ConfigurationError(f"{path} is not an NPZ file of arrays ({type(error).__name__})") from error
     if not sites:
@@ -79,7 +83,9 @@ def _examples(images: Array, labels: Array, program: Program) -> Examples:
 
 def round_line(done: SimulatedRound) -> str:
     """One line for a person: the round and its scalar figures."""
-    figures = (f"{name} {value:.4g}" for name, value in done.measurements.items() if isinstance(value, int | float))
+    figures = (
+        f"{name} {value:.4g}" for name, value in done.measurements.items() if isinstance(value, int | float)
+    )
     return f"round {done.number}: " + ", ".join(figures)
 
 

@@ -37,7 +37,10 @@ class Image(Section):
     """What the site's intake makes of the DICOM objects. `size` is [height, width] or [depth, height, width]."""
 
     modality: tuple[str, ...] = ("CR", "DX")
-    size: Annotated[tuple[Annotated[int, Field(ge=8, le=1024)], ...], Field(min_length=2, max_length=3)] = (128, 128)
+    size: Annotated[tuple[Annotated[int, Field(ge=8, le=1024)], ...], Field(min_length=2, max_length=3)] = (
+        128,
+        128,
+    )
     bits: Literal[8, 16] = 8
 
 

@@ -4,6 +4,7 @@ import os
 import stat
 import warnings
 import zlib
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from logging import CRITICAL, getLogger
@@ -64,7 +65,10 @@ def read_dataset(path: Path, tags: Sequence[str], max_bytes: int, *, pixels: boo
     try:
         if _transfer_syntax(path) == DeflatedExplicitVRLittleEndian:
             _check_inflated(path, max_bytes + _SLACK)
-        return pydicom.dcmread(path, stop_before_pixels=not pixels, specific_tags=wanted)
+        dataset = pydicom.dcmread(path, stop_before_pixels=not pixels, specific_tags=wanted)
+        # pydicom converts a value when it is first looked at, which must not raise later.
+        deque(dataset.iterall(), maxlen=0)
+        return dataset
     except Refusal:
         raise
     except InvalidDicomError as error:

@@ -12,7 +12,7 @@ from pydicom.encaps import generate_frames
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 from pydicom.pixels.utils import pixel_array
-from pydicom.uid import RLELossless
+from pydicom.uid import JPEGExtended12Bit, RLELossless
 
 from wardround.imaging.codestream import check_codestream
 from wardround.imaging.header import CLAIM_TAGS, check_claims, read_dataset, text
@@ -169,8 +169,12 @@ def _not_padding(stored: np.ndarray, dataset: Dataset) -> np.ndarray:
 
 
 def _decoder_reason(dataset: Dataset) -> Reason:
+    syntax = dataset.file_meta.TransferSyntaxUID
+    # The decoders at hand announce this syntax but can only do its 8 bit form.
+    if syntax == JPEGExtended12Bit and int(dataset.get("BitsStored") or 0) > 8:
+        return Reason.SYNTAX
     try:
-        usable = get_decoder(dataset.file_meta.TransferSyntaxUID).is_available
+        usable = get_decoder(syntax).is_available
     except NotImplementedError:
         usable = False
     return Reason.UNDECODABLE if usable else Reason.SYNTAX

@@ -1,0 +1,110 @@
+"""Files that lie, break or explode are refused with a reason, quickly and in little memory."""
+
+import struct
+import zlib
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from imaging_cases import Settings, WriteXray
+
+from wardround.imaging.codestream import codestream_size
+from wardround.imaging.decode import decode_item
+from wardround.imaging.reasons import Reason, Refusal
+from wardround.imaging.scan import Found, ScanRule, list_files, scan_file
+
+TORTURE = Path(__file__).parents[4] / "shared" / "data" / "dicom_torture" / "files"
+MODALITIES = ("CR", "DX", "MR", "CT", "NM", "OT", "US", "RTDOSE", "SEG", "SM")
+RULE = ScanRule(
+    key=b"k" * 16,
+    label_keyword="PatientID",
+    modality=MODALITIES,
+    fractions=(1.0, 0.0, 0.0),
+    max_bytes=64 << 20,
+)
+
+
+def element(group: int, number: int, vr: bytes, value: bytes) -> bytes:
+    value += b" " * (len(value) % 2)
+    if vr in (b"OB", b"SQ", b"UN"):
+        return struct.pack("<HH2sxxI", group, number, vr, len(value)) + value
+    return struct.pack("<HH2sH", group, number, vr, len(value)) + value
+
+
+def part10(syntax: bytes, body: bytes) -> bytes:
+    meta = element(2, 0x10, b"UI", syntax)
+    return b"\0" * 128 + b"DICM" + element(2, 0, b"UL", struct.pack("<I", len(meta))) + meta + body
+
+
+def scan(tmp_path: Path, content: bytes) -> Found:
+    (tmp_path / "a.dcm").write_bytes(content)
+    return scan_file(tmp_path, "a.dcm", RULE)
+
+
+def test_a_deflated_file_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    bomb = b"".join(packer.compress(b"\0" * (1 << 20)) for _ in range(300)) + packer.flush()
+    assert len(bomb) < 1 << 20
+    assert scan(tmp_path, part10(b"1.2.840.10008.1.2.1.99", bomb)).refused == Reason.TOO_LARGE
+
+
+def test_sequences_nested_a_hundred_thousand_deep_are_refused(tmp_path: Path) -> None:
+    # Sequence and item of undefined length, each inside the other.
+    level = struct.pack("<HH2sxxI", 0x0008, 0x1140, b"SQ", 0xFFFFFFFF) + struct.pack(
+        "<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF
+    )
+    refused = scan(tmp_path, part10(b"1.2.840.10008.1.2.1", level * 100_000)).refused
+    assert refused in (Reason.TOO_DEEP, Reason.DAMAGED_HEADER)
+
+
+def test_an_element_that_claims_more_than_the_file_holds_is_refused(tmp_path: Path) -> None:
+    claim = struct.pack("<HH2sxxI", 0x0009, 0x1001, b"UN", 0x7FFFFFFF) + b"x"
+    assert scan(tmp_path, part10(b"1.2.840.10008.1.2.1", claim)).refused is not None
+
+
+@hypothesis_settings(
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=8),
+    cut=st.floats(0, 1),
+)
+def test_a_damaged_file_is_read_or_refused_and_never_raises(
+    tmp_path: Path, write_xray: WriteXray, settings: Settings, changes: list[tuple[float, int]], cut: float
+) -> None:
+    write_xray("a")
+    path = tmp_path / "source" / "a.dcm"
+    content = bytearray(path.read_bytes())
+    for place, value in changes:
+        content[int(place * min(len(content), 1800))] = value
+    path.write_bytes(content[: max(1, int(len(content) * min(1, cut * 1.5)))])
+    if scan_file(tmp_path / "source", "a.dcm", RULE).refused is None:
+        try:
+            assert decode_item([path], settings()).shape == (16, 16, 1)
+        except Refusal as refusal:
+            assert refusal.code == refusal.reason.value
+
+
+@given(st.binary(max_size=200), st.sampled_from([b"", b"\xff\xd8", b"\xff\xd8\xff", b"\xff\x4f\xff\x51"]))
+def test_any_bytes_as_codestream_have_a_size_or_none(raw: bytes, start: bytes) -> None:
+    size = codestream_size(start + raw)
+    assert size is None or len(size) == 2
+
+
+@pytest.mark.skipif(not TORTURE.is_dir(), reason="the collection of difficult files is not here")
+def test_difficult_files_of_others_are_read_or_have_a_reason(settings: Settings) -> None:
+    outcomes = {}
+    for path in list_files(TORTURE):
+        found = scan_file(TORTURE, path, RULE)
+        outcomes[path] = found.refused
+        if found.refused is None:
+            try:
+                decode_item([TORTURE / path], settings())
+            except Refusal as refusal:
+                outcomes[path] = refusal.reason
+    usable = [path for path, reason in outcomes.items() if reason is None]
+    assert len(outcomes) > 90 and len(usable) >= 25
+    assert outcomes["251_pydicom-wheel_MR_truncated.dcm"] == Reason.TRUNCATED
+    assert outcomes["245_pydicom-wheel_JPGExtended.dcm"] == Reason.SYNTAX

@@ -32,7 +32,7 @@ class PredictGraph:
     classes: int
 
 
-class Predictor(tf.Module):
+class Predictor(tf.Module):  # type: ignore[misc]
     """`predictor(images)` gives scores. Traced once; `assign` makes it the next round's model."""
 
     def __init__(self, graph: PredictGraph) -> None:
@@ -45,7 +45,7 @@ class Predictor(tf.Module):
         images = tf.TensorSpec([None, *graph.image_shape], tf.float32, name="images")
         self.__call__.get_concrete_function(images)
 
-    @tf.function
+    @tf.function  # type: ignore[untyped-decorator]
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
         """Images float32 [N, …, 1] → scores float32 [N, C], rows summing to 1."""
         return self._scores(*(weight.read_value() for weight in self.weights), images)

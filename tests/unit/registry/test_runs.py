@@ -189,7 +189,7 @@ def test_a_server_that_stays_away_is_an_error_with_an_end(
     tmp_path: Path, run: RunRecord, graph: PredictGraph
 ) -> None:
     registry = Registry("http://127.0.0.1:9", NAME, "north", patience=0.5)
-    with registry, pytest.raises(RegistryError, match="did not open the run within 0.5 s") as error:
+    with registry, pytest.raises(RegistryError, match=r"did not open the run within 0\.5 s") as error:
         registry.open_run(run, graph)
     assert error.value.code == "registry-unavailable"
 

@@ -61,11 +61,11 @@ def _run(python: Path, recipe: Recipe, folder: Path, work: Path, progress: Progr
     request = work / "request.json"
     request.write_text(json.dumps({"recipe": recipe.resolved(), "folder": str(folder.resolve())}))
     log = work / "compiler.log"
-    with _import_path() as path, log.open("w") as errors:
+    with compiler_process(python) as (python, environment), log.open("w") as errors:
         command = [str(python), "-m", "wardround.compiler", str(request), "--out", str(work)]
         process = subprocess.Popen(
             command,
-            env=_environment(path),
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=errors,
             stderr=subprocess.PIPE,
@@ -100,18 +100,18 @@ def _follow(process: subprocess.Popen[str], progress: Progress) -> str:
 
 
 @contextmanager
-def _import_path() -> Iterator[str]:
-    """A folder with this package and nothing beside it: the compiler must not see our site-packages."""
+def compiler_process(interpreter: Path | None = None) -> Iterator[tuple[Path, dict[str, str]]]:
+    """Yield the compiler's Python and an environment in which it can import this package and nothing beside it.
+
+    Our site-packages would hide the compiler's own versions, so the package is linked into an empty folder.
+    """
+    python = interpreter or find_interpreter()
     with tempfile.TemporaryDirectory(prefix="wardround-") as folder:
         (Path(folder) / "wardround").symlink_to(Path(__file__).parent, target_is_directory=True)
-        yield folder
+        yield python, _environment(folder)
 
 
 def _environment(path: str) -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    return kept | {
-        "PYTHONPATH": path,
-        "PYTHONHASHSEED": "0",
-        "PYTHONNOUSERSITE": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
+    fixed = {"PYTHONHASHSEED": "0", "PYTHONNOUSERSITE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    return kept | fixed | {"PYTHONPATH": path}

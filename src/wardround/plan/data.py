@@ -63,7 +63,7 @@ class Pipeline:
             }
 
         indices = tf.data.Dataset.from_tensor_slices(self._order).batch(batch_size)
-        return indices.map(gather).prefetch(2)
+        return indices.map(tf.autograph.experimental.do_not_convert(gather)).prefetch(2)
 
     def bind(self, examples: Examples, order: Array) -> None:
         """Say what the next run goes through. Raises RefusedError for examples of another shape or dtype."""

@@ -51,7 +51,7 @@ _RANDOM = """
 """
 _OWN_DATASET = """
     AnonymousIterator AnonymousIteratorV2 AnonymousIteratorV3 BatchDatasetV2 DeleteIterator FilterDataset
-    FlatMapDataset IteratorGetNext IteratorGetNextAsOptional MakeIterator MapDataset MapDatasetV2
+    FlatMapDataset IteratorGetNext IteratorGetNextAsOptional MakeIterator MapDataset
     ModelDataset OptimizeDatasetV2 OptionalFromValue OptionalGetValue OptionalHasValue OptionalNone
     OptionsDataset ParallelMapDatasetV2 PrefetchDataset RangeDataset ReduceDataset RepeatDataset SkipDataset
     TakeDataset TensorDataset TensorSliceDataset WindowDataset ZipDataset

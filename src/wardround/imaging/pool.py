@@ -5,6 +5,7 @@ Workers end when their parent does, even if it was killed, and between two items
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -15,13 +16,13 @@ from typing import Self, TypeVar
 
 T = TypeVar("T")
 
-# Set in a worker process only.
-_stop: Event | None = None
+# Filled in worker processes only.
+_stops: list[Event] = []
 
 
 def stopping() -> bool:
     """Whether the process that gave out the work has stopped; always False outside a worker."""
-    return _stop is not None and _stop.is_set()
+    return any(stop.is_set() for stop in _stops)
 
 
 class Crew:
@@ -97,8 +98,9 @@ class Crew:
 
 
 def _start_worker(stop: Event) -> None:
-    global _stop
-    _stop = stop
+    _stops.append(stop)
+    # Ctrl-C reaches the whole terminal group; it is the parent that says when to stop.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

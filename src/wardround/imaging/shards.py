@@ -131,7 +131,7 @@ def _records(batches: Iterable[Batch], classes: int) -> Iterator[tuple[bytes, in
     for images, labels in batches:
         if len(images) != len(labels):
             raise DatasetError(f"{len(images)} images came with {len(labels)} labels")
-        if len(labels) and not (0 <= labels.min() and labels.max() < classes):
+        if len(labels) and (labels.min() < 0 or labels.max() >= classes):
             raise DatasetError(
                 f"labels {labels.min()}..{labels.max()} are not legal; legal: 0..{classes - 1}"
             )

@@ -203,7 +203,7 @@ def test_an_intake_without_a_usable_image_says_where_the_reasons_are(
     tmp_path: Path, write_xray: WriteXray, label: Label, settings: Settings
 ) -> None:
     write_xray("a")
-    with pytest.raises(IntakeError, match="label-missing.*refusals.csv"):
+    with pytest.raises(IntakeError, match=r"label-missing.*refusals.csv"):
         preprocess(tmp_path / "source", label({"1.2.3": "normal"}), tmp_path / "out", settings())
 
 

@@ -90,7 +90,7 @@ def test_an_unknown_split_is_answered_with_the_legal_names(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("label", [-1, 2])
 def test_a_label_outside_the_list_is_refused(tmp_path: Path, label: int) -> None:
-    with pytest.raises(DatasetError, match="legal: 0..1"):
+    with pytest.raises(DatasetError, match=r"legal: 0\.\.1"):
         write_dataset(tmp_path, {"train": (images(1, "uint8"), np.array([label]))}, LABELS)
 
 

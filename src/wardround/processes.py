@@ -41,7 +41,7 @@ class _Work(Generic[T]):
     def run(self) -> None:
         try:
             self.result.append(self.function(self.stop))
-        except BaseException as error:  # noqa: BLE001 - raised again in the main thread
+        except BaseException as error:
             self.error = error
         self.done.set()
         self.wake.set()
@@ -105,15 +105,16 @@ def set_up_logging(level: int = logging.INFO) -> None:
 
 
 def load_settings(
-    model: type[S], path: Path, prefix: str, environment: Mapping[str, str] | None = None
+    model: type[S], path: Path | None, prefix: str, environment: Mapping[str, str] | None = None
 ) -> S:
     """A settings model from a YAML or JSON file; `<prefix><FIELD>` in the environment replaces a field.
 
-    A value in the environment is read as YAML, so lists and numbers work. Raises ConfigurationError that
-    names the field, without its value: it may come from a secret.
+    Without a file (`path` None) the environment holds all of it. A value in the environment is read as YAML,
+    so lists and numbers work. Raises ConfigurationError that names the field, without its value: it may come
+    from a secret.
     """
     try:
-        fields = yaml.safe_load(path.read_text("utf-8"))
+        fields = {} if path is None else yaml.safe_load(path.read_text("utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise ConfigurationError(
             f"settings {str(path)!r} cannot be read ({type(error).__name__}); give a YAML or JSON file"
@@ -125,4 +126,5 @@ def load_settings(
         return model.model_validate({**fields, **changes} if isinstance(fields, dict) else fields)
     except ValidationError as error:
         found = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise ConfigurationError(f"settings {str(path)!r} are not legal: {found}; correct them") from error
+        where = "from flags and environment" if path is None else repr(str(path))
+        raise ConfigurationError(f"settings {where} are not legal: {found}; correct them") from error

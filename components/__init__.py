@@ -1,0 +1,1 @@
+"""Kubeflow components: interfaces only. What they do is `python -m wardround`, in their images."""

@@ -1,0 +1,18 @@
+"""Compile a recipe to a plan on the coordinator's volume. Hospitals approve the digest that it shows."""
+
+from kfp import dsl
+
+from components.compile.component import compile_recipe
+from pipelines.cluster import step
+
+_EXAMPLE = """\
+name: chest-opacity
+task: {labels: [normal, opacity], image: {modality: [CR, DX], size: [128, 128]}}
+model: {builtin: resnet18-gn}
+"""
+
+
+@dsl.pipeline(name="wardround-compile", description="Compile a recipe to a plan; its digest is the output.")
+def compile_pipeline(recipe_yaml: str = _EXAMPLE, plan_folder: str = "/work/plan") -> None:
+    """Every parameter has a default: without one, Kubeflow's form keeps Start disabled."""
+    step(compile_recipe(recipe=recipe_yaml, plan=plan_folder))

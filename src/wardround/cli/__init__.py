@@ -1,0 +1,52 @@
+"""`wardround …`. A command's module is imported when it runs, so that `wardround --help` needs no TensorFlow."""
+
+import importlib
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from wardround.errors import WardroundError
+
+_HELP = "Federated learning for medical images: hospitals keep their images, and train one model together."
+
+# Name → (module, what to take from it, one line of help).
+COMMANDS = {
+    "demo": ("wardround.cli.demo", "demo", "Train a federation of four hospitals on this machine."),
+    "recipe": ("wardround.cli.recipe", "app", "Write and check recipes."),
+    "compile": ("wardround.cli.compile", "compile", "Compile a recipe to a plan."),
+    "plan": ("wardround.cli.plan", "app", "Show what a plan does and what would leave a hospital; simulate it."),
+    "site": ("wardround.cli.site", "app", "A hospital's steps: preprocess, train, evaluate, approve."),
+    "coordinator": ("wardround.cli.coordinator", "app", "The coordinator's steps: open, aggregate, evaluate."),
+}
+
+
+class LazyGroup(TyperGroup):
+    """A group that shows what it has without loading it."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that is asked for, loaded."""
+        name, found, rest = super().resolve_command(ctx, args)
+        return name, _load(str(name)) if found is not None else None, rest
+
+
+def main() -> None:
+    """Run the command line. Exit codes: 0 done, 1 an error (one line on stderr), 2 usage, 130 and 143 signals."""
+    stubs = {name: TyperCommand(name, help=text) for name, (_, _, text) in COMMANDS.items()}
+    group = LazyGroup(name="wardround", commands=stubs, help=_HELP, no_args_is_help=True)
+    try:
+        group(prog_name="wardround")
+    except WardroundError as error:
+        print(f"wardround: {error} [{error.code}]", file=sys.stderr)
+        sys.exit(1)
+
+
+def _load(name: str) -> Any:
+    module, attribute, _ = COMMANDS[name]
+    found = getattr(importlib.import_module(module), attribute)
+    if isinstance(found, typer.Typer):
+        return typer.main.get_command(found)
+    app = typer.Typer(add_completion=False)
+    app.command(name)(found)
+    return typer.main.get_command(app)

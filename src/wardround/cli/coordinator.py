@@ -1,0 +1,56 @@
+"""`wardround coordinator …`: the steps of whoever runs the federation."""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wardround.cli.keys import key
+from wardround.cli.options import Step, step
+from wardround.coordinator.settings import CoordinatorSettings
+
+app = typer.Typer(no_args_is_help=True, help="The coordinator's steps in a run.", add_completion=False)
+app.command("key")(key)
+
+_PREFIX = "WARDROUND_COORDINATOR_"
+
+
+@app.command("open")
+@step(CoordinatorSettings, _PREFIX)
+def open_(given: Step[CoordinatorSettings]) -> None:
+    """Publish the plan and open the run, so that sites can review it; can be repeated."""
+    from wardround.coordinator.commands import open_run
+    from wardround.processes import run_until_signal
+
+    opened = run_until_signal(partial(open_run, given.settings))
+    typer.echo(f"run {given.settings.run}: plan {opened.plan_digest}, {opened.rounds} rounds")
+
+
+@app.command()
+@step(CoordinatorSettings, _PREFIX)
+def aggregate(given: Step[CoordinatorSettings]) -> None:
+    """Play all rounds of a run, from wherever it stands."""
+    from wardround.cli.steps_coordinator import run_aggregate
+
+    run_aggregate(given)
+
+
+@app.command()
+@step(CoordinatorSettings, _PREFIX)
+def evaluate(given: Step[CoordinatorSettings]) -> None:
+    """Report a finished run: curves by round, federated metrics, each site's where they are known."""
+    from wardround.cli.steps_coordinator import run_evaluate
+
+    run_evaluate(given)
+
+
+@app.command("compile", hidden=True)
+def compile_(
+    executor_input: Annotated[str, typer.Option(help="Kubeflow's '{{$}}': inputs recipe (YAML text) and plan.")],
+    plan: Annotated[Path | None, typer.Option(help="Folder for the plan.")] = None,
+) -> None:
+    """The compile step of a pipeline; people use `wardround compile`."""
+    from wardround.cli.steps_coordinator import run_compile
+
+    run_compile(executor_input, plan)

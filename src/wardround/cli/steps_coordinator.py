@@ -1,0 +1,91 @@
+"""What the coordinator's steps do around the work itself: run it until a signal, and leave outputs and reports."""
+
+import logging
+from functools import partial
+from pathlib import Path
+
+from wardround.cli.executor import Artifact, Executor
+from wardround.cli.options import Step
+from wardround.coordinator.evaluate import RunEvaluation, evaluate, metrics, threshold_of
+from wardround.coordinator.settings import CoordinatorSettings
+from wardround.errors import ConfigurationError
+from wardround.evaluation.summary import classification_metadata, positive_rows
+from wardround.processes import run_until_signal, set_up_logging
+
+_LOG = logging.getLogger(__name__)
+
+
+def run_aggregate(given: Step[CoordinatorSettings]) -> None:
+    """Outputs: `status`, `champion`, and `metrics` with the champion's value of the run's measure."""
+    from wardround.coordinator.commands import aggregate
+
+    final = run_until_signal(partial(aggregate, given.settings))
+    _LOG.info("%s after %d rounds; champion: model %d", final.status, final.rounds, final.champion)
+    shown = {"rounds": float(final.rounds), "champion_model": float(final.champion)}
+    if final.metric is not None:
+        shown[final.measure] = final.metric
+    given.executor.write({"status": final.status, "champion": final.champion}, {"metrics": Artifact(shown)})
+
+
+def run_evaluate(given: Step[CoordinatorSettings]) -> None:
+    """Writes the report into the run's work folder; outputs: `metrics`, `curves`, `report`."""
+    found = run_until_signal(partial(evaluate, given.settings))
+    page = report_page(found)
+    folder = given.settings.work / found.federation / found.run
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "report.html").write_text(page, encoding="utf-8")
+    _LOG.info("report: %s", folder / "report.html")
+    made = {"metrics": Artifact(metrics(found)), "curves": _curves(found), "report": Artifact(content=page)}
+    given.executor.write({}, made)
+
+
+def run_compile(executor_input: str, plan: Path | None) -> None:
+    """Inputs: `recipe` (YAML text), `plan` (folder). Outputs: `plan_digest`, `plan_folder`."""
+    from wardround.compiler_client import compile_recipe
+    from wardround.recipe import parse_recipe
+
+    set_up_logging()
+    executor = Executor.parse(executor_input)
+    folder, text = plan or executor.inputs.get("plan"), executor.inputs.get("recipe")
+    if not folder or not text:
+        raise ConfigurationError("inputs recipe and plan are needed; give the recipe's text and a folder for the plan")
+    recipe = parse_recipe(text)
+    made = run_until_signal(lambda stop: compile_recipe(recipe, Path(folder), progress=_LOG.info))
+    _LOG.info("plan %s in %s", made.digest, made.folder)
+    executor.write({"plan_digest": made.digest, "plan_folder": str(made.folder)})
+
+
+def report_page(found: RunEvaluation) -> str:
+    """One page: every evaluation, curves by model, and ROC and calibration of the last one on test."""
+    from wardround.evaluation.summary_page import curve_chart, score_charts, summary_page
+
+    head = ("round", "model", "split", "site", "images", "loss", "accuracy", "AUROC")
+    names = ("num_examples", "loss", "accuracy", "auroc")
+    rows = [(e.round, e.model, e.split, e.site or "all", *map(e.figures.get, names)) for e in found.evaluated]
+    curves = {name: points for name in ("auroc", "accuracy") if (points := found.curve(name))}
+    charts = [curve_chart("validation, all sites", curves), curve_chart("validation loss", {"loss": found.curve("loss")})]
+    test = found.last("test")
+    counts = None if test is None else positive_rows(test.figures, found.question)
+    charts += [] if counts is None else score_charts("test, all sites", counts)
+    return summary_page(f"Run {found.run}", _facts(found), (head, rows), charts)
+
+
+def _curves(found: RunEvaluation) -> Artifact:
+    test = found.last("test") or found.last("validation")
+    rows = None if test is None else positive_rows(test.figures, found.question)
+    if rows is None:
+        return Artifact()
+    return Artifact(classification_metadata(rows, found.question, threshold_of(found)))
+
+
+def _facts(found: RunEvaluation) -> dict[str, object]:
+    refused = sum(len(outcome.refused) for outcome in found.history.outcomes)
+    return {
+        "federation": found.federation,
+        "plan": found.plan_digest[:12],
+        "end": found.final.status,
+        "rounds": found.final.rounds,
+        "champion": f"model {found.final.champion}",
+        found.final.measure: found.final.metric,
+        "updates refused": refused,
+    }

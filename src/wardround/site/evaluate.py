@@ -1,0 +1,145 @@
+"""A site's view of a finished run: what the federation said of it, and the model on its own held-out patients.
+
+The first part has left the hospital before (the signed update's measurements, in the coordinator's outcome);
+the second stays in the hospital's own folder.
+"""
+
+import logging
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from wardround.evaluation.histograms import histogram_of
+from wardround.evaluation.intervals import score_intervals
+from wardround.evaluation.scores import score_split
+from wardround.evaluation.summary import Question
+from wardround.exchange.connect import open_exchange
+from wardround.exchange.messages import Figures, FinalMessage, OutcomeMessage, Split
+from wardround.exchange.patience import PatientExchange
+from wardround.plan.data import Examples
+from wardround.plan.process import Tensors
+from wardround.plan.program import Program
+from wardround.recipe import Recipe
+from wardround.site.check import Invitation, read_broadcast, read_invitation
+from wardround.site.context import Seat, take_seat
+from wardround.site.data import ShardedData
+from wardround.site.plans import approved_plan, find_run
+from wardround.site.settings import SiteSettings
+
+_LOG = logging.getLogger(__name__)
+_PLACES = ("/trainable/", "/non_trainable/")
+
+
+@dataclass(frozen=True)
+class Local:
+    """The champion on one of the site's own splits. Intervals are (low, value, high), None where undefined."""
+
+    split: str
+    examples: int
+    auroc: tuple[float | None, float | None, float | None]
+    accuracy: tuple[float | None, float | None, float | None]
+    histogram: list[Any]
+
+
+@dataclass(frozen=True)
+class SiteEvaluation:
+    """A finished run as one site sees it. `published`: split → this site's figures in the last outcome with any."""
+
+    federation: str
+    run: str
+    site: str
+    plan_digest: str
+    final: FinalMessage
+    question: Question
+    answered: int
+    published: Mapping[Split, Figures]
+    local: dict[str, Local]
+
+
+def evaluate(settings: SiteSettings, stop: threading.Event | None = None) -> SiteEvaluation:
+    """Scores the champion on the site's validation and test splits, after the run's end.
+
+    Raises MissingError when the run has not ended, ApprovalError, RefusedError, DatasetError.
+    """
+    stop = stop or threading.Event()
+    exchange = PatientExchange(open_exchange(settings.exchange, stop), settings.outage_s, stop)
+    seat = take_seat(settings, exchange, stop)
+    seat = seat.bound_to(find_run(seat).plan_digest)
+    program = Program(approved_plan(seat), threads=settings.threads)
+    final = seat.channel.read(seat.shared, FinalMessage, seat.coordinator).message
+    outcomes = [_outcome(seat, number) for number in range(1, final.rounds + 1)]
+    return SiteEvaluation(
+        federation=settings.federation,
+        run=settings.run,
+        site=seat.site,
+        plan_digest=program.plan.digest,
+        final=final,
+        question=question_of(program.recipe),
+        answered=sum(seat.site in outcome.accepted for outcome in outcomes),
+        published=_published(seat.site, outcomes),
+        local=_score(seat, program, final),
+    )
+
+
+def question_of(recipe: Recipe) -> Question:
+    """What the recipe asks of scores."""
+    threshold = recipe.evaluation.threshold
+    return Question(recipe.task.labels, recipe.positive, None if threshold == "youden" else float(threshold))
+
+
+def champion_weights(seat: Seat, program: Program, final: FinalMessage) -> Tensors | None:
+    """The champion's weights, out of the broadcast of a round that evaluated it; None if there was none."""
+    if (invitation := _invitation_of(seat, final)) is None:
+        return None
+    broadcast = read_broadcast(seat, program, invitation)
+    names = [n for n in program.broadcast_spec if n.startswith("evaluate/") and any(p in n for p in _PLACES)]
+    return {spec.name: broadcast[n] for spec, n in zip(program.plan.manifest.weights, names, strict=True)}
+
+
+def _invitation_of(seat: Seat, final: FinalMessage) -> Invitation | None:
+    invitations = (read_invitation(seat, number) for number in range(1, final.rounds + 1))
+    return next((found for found in invitations if found.message.model == final.champion), None)
+
+
+def _outcome(seat: Seat, number: int) -> OutcomeMessage:
+    return seat.channel.read(seat.shared, OutcomeMessage, seat.coordinator, round=number).message
+
+
+def _published(site: str, outcomes: list[OutcomeMessage]) -> Mapping[Split, Figures]:
+    found = (outcome.measured.per_site[site] for outcome in reversed(outcomes) if site in outcome.measured.per_site)
+    return next(found, {})
+
+
+def _score(seat: Seat, program: Program, final: FinalMessage) -> dict[str, Local]:
+    manifest = program.plan.manifest
+    if manifest.predict is None or manifest.evaluate is None:
+        _LOG.info("the plan has no inference graph: nothing is scored here")
+        return {}
+    weights = champion_weights(seat, program, final)
+    if weights is None:
+        _LOG.warning("model %d was never broadcast: nothing is scored here", final.champion)
+        return {}
+    data = ShardedData(seat.settings.data)
+    splits = [split for split in ("validation", "test") if data.counts().get(split)]
+    return {split: _local(program, weights, data.examples(split), split) for split in splits}
+
+
+def _local(program: Program, weights: Tensors, examples: Examples, split: str) -> Local:
+    scores = score_split(program, weights, examples)
+    intervals = score_intervals(scores, examples.labels, positive=program.recipe.positive)
+    return Local(
+        split=split,
+        examples=len(examples),
+        auroc=_bounds(intervals["auroc"]),
+        accuracy=_bounds(intervals["accuracy"]),
+        histogram=np.asarray(histogram_of(scores, examples.labels)).tolist(),
+    )
+
+
+def _bounds(interval: tuple[float, float, float]) -> tuple[float | None, float | None, float | None]:
+    low, value, high = (float(bound) if isfinite(bound) else None for bound in interval)
+    return low, value, high

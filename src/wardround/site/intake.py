@@ -1,0 +1,102 @@
+"""The site's preprocessing for a run: its plan says which images, labels and shapes, so nobody types them twice."""
+
+import hashlib
+import json
+import os
+import secrets
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from wardround.errors import ConfigurationError
+from wardround.exchange.connect import open_exchange
+from wardround.exchange.patience import PatientExchange
+from wardround.imaging import intake
+from wardround.imaging.dataset import DatasetInfo
+from wardround.imaging.settings import IntakeSettings, available_cpus
+from wardround.recipe.schema import Task
+from wardround.site.context import take_seat
+from wardround.site.plans import approved_plan, find_run
+from wardround.site.settings import SiteSettings
+
+_KEY_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the hospital's images are. `split_key`: None keeps one in the work folder."""
+
+    dicom: Path
+    labels: Path
+    split_key: Path | None = None
+    workers: int | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A dataset on disk, for the plan that asked for it."""
+
+    folder: Path
+    info: DatasetInfo
+    plan_digest: str
+
+
+def preprocess(
+    settings: SiteSettings,
+    source: Source,
+    stop: threading.Event | None = None,
+    progress: intake.Progress = lambda stage, done, total: None,
+) -> Prepared:
+    """Waits for the run, checks its plan as training does, and makes the dataset that the plan takes.
+
+    The folder is `work/datasets/<name>`, where the name follows from the plan's task: another plan with the
+    same task finds the dataset ready. Raises ApprovalError, IntakeError, ConfigurationError, RefusedError.
+    """
+    stop = stop or threading.Event()
+    exchange = PatientExchange(open_exchange(settings.exchange, stop), settings.outage_s, stop)
+    seat = take_seat(settings, exchange, stop)
+    seat = seat.bound_to(find_run(seat).plan_digest)
+    plan = approved_plan(seat)
+    task = plan.manifest.recipe_model().task
+    folder = settings.work / "datasets" / dataset_name(task)
+    chosen = intake_settings(task, source, settings.work / "split.key")
+    return Prepared(folder, intake.preprocess(source.dicom, source.labels, folder, chosen, progress), plan.digest)
+
+
+def dataset_name(task: Task) -> str:
+    """A name for the data that a task takes: the same for the same task, whoever trains on it."""
+    content = json.dumps(task.model_dump(mode="json"), sort_keys=True)
+    return f"{task.kind}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+
+
+def intake_settings(task: Task, source: Source, own_key: Path) -> IntakeSettings:
+    """The intake that gives a task its examples; `own_key` is made if there is no other split key."""
+    return IntakeSettings(
+        labels=task.labels,
+        modality=task.image.modality,
+        size=task.image.size,
+        bits=task.image.bits,
+        split_key_file=source.split_key or make_split_key(own_key),
+        workers=available_cpus() if source.workers is None else source.workers,
+    )
+
+
+def make_split_key(path: Path) -> Path:
+    """The file, with secret bytes that only its owner can read; an existing one stays. Raises ConfigurationError."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(_KEY_BYTES))
+        # A link, not a rename: of two steps that start at once, both use the first one's key.
+        os.link(part, path)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise ConfigurationError(
+            f"split key {str(path)!r} cannot be made ({error.strerror}); give a work folder that can be written"
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)
+    return path

@@ -1,18 +1,15 @@
 """One plan for the whole session, one S3 server for most tests, one run for each."""
 
-import json
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from federation import Federation, World, make_world
 
-from wardround.plan.format import write_plan
+from wardround.compiler_client import compile_recipe
 from wardround.recipe import load_recipe
 
-REPOSITORY = Path(__file__).parents[2]
 RECIPE = """
 name: tiny
 task: {labels: [normal, opacity], image: {modality: [DX], size: [8, 8]}}
@@ -25,20 +22,13 @@ evaluation: {every: 1, positive: opacity}
 
 @pytest.fixture(scope="session")
 def plan_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A compiled logistic regression on 8x8 pixels."""
+    """A compiled logistic regression on 8x8 pixels; WARDROUND_TEST_PLAN may name one that is there already."""
     ready = os.environ.get("WARDROUND_TEST_PLAN")
     if ready:
         return Path(ready)
     folder = tmp_path_factory.mktemp("plan")
     (folder / "recipe.yaml").write_text(RECIPE)
-    recipe = load_recipe(folder / "recipe.yaml")
-    request = {"recipe": recipe.resolved(), "folder": str(folder)}
-    (folder / "request.json").write_text(json.dumps(request))
-    python = REPOSITORY / ".venv-compiler" / "bin" / "python"
-    command = [python, "-m", "wardround.compiler", folder / "request.json", "--out", folder]
-    subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": str(REPOSITORY / "src")})
-    write_plan(json.loads((folder / "draft.json").read_text()), folder)
-    return folder
+    return compile_recipe(load_recipe(folder / "recipe.yaml"), folder / "plan").folder
 
 
 @pytest.fixture(scope="session")

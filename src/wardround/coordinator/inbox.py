@@ -58,5 +58,5 @@ class Inbox(Generic[T]):
             watcher(self._enough, self._queue.put)
         except StoppedError:
             return  # only `_enough` stops a watcher, and then nobody reads the queue
-        except Exception as error:  # noqa: BLE001 - raised again in the thread that waits
+        except Exception as error:
             self._queue.put(error)

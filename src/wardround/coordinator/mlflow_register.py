@@ -23,6 +23,7 @@ def register_of(settings: CoordinatorSettings, run: Run, plan: Plan) -> Backgrou
         str(settings.tracking_uri),
         settings.model_name or recipe.name,
         settings.experiment or settings.federation,
+        patience=settings.registry_outage_s,
         stop=run.stop,
     )
     record = RunRecord(

@@ -126,7 +126,7 @@ class BackgroundRegister:
             self._keep_all(self._keeper.open_log())
         except StoppedError:
             _LOG.info("the registry was left in the middle; it is brought up to date after the next start")
-        except Exception as error:  # noqa: BLE001 - raised again by `ended`
+        except Exception as error:
             self._failure = error
             _LOG.error("the registry failed, rounds go on without it: %s", error)
 

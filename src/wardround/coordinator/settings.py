@@ -15,7 +15,8 @@ class CoordinatorSettings(BaseModel):
     (`wardround.exchange.settings`). `key_file`: the coordinator's Ed25519 key (PEM, PKCS #8). `members`:
     site → public key, 64 hexadecimal digits. `plan`: the plan's folder. `work`: a folder for files that may
     be lost. `rounds`, `quorum`, `deadline_s`, `join_deadline_s`: None takes the recipe's. `outage_s`: how
-    long an exchange that is away is waited for. `tracking_uri`: MLflow; None registers nothing.
+    long an exchange that is away is waited for. `tracking_uri`: MLflow; None registers nothing;
+    `registry_outage_s`: how long it may be away before its rounds are left for the next start.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -34,6 +35,7 @@ class CoordinatorSettings(BaseModel):
     outage_s: Annotated[float, Field(ge=0)] = 600.0
     threads: Annotated[int, Field(ge=1)] | None = None
     tracking_uri: str | None = None
+    registry_outage_s: Annotated[float, Field(ge=0)] = 120.0
     experiment: str | None = None
     model_name: str | None = None
 

@@ -33,7 +33,7 @@ def read_invitation(seat: Seat, number: int) -> Invitation:
 def read_broadcast(seat: Seat, program: Program, invitation: Invitation) -> Tensors:
     """All broadcast tensors, equal ones that were sent once included. Raises RefusedError."""
     aliases, file = invitation.message.aliases, invitation.file
-    spec = _sent(file_spec(program.broadcast_spec), aliases)
+    spec = sent_spec(file_spec(program.broadcast_spec), aliases)
     if file.size > expected_size(spec):
         raise OversizedError(invitation.name, file.size, expected_size(spec))
     path = seat.work / invitation.name
@@ -46,7 +46,7 @@ def read_broadcast(seat: Seat, program: Program, invitation: Invitation) -> Tens
     return tensors | {alias: tensors[name] for alias, name in aliases.items()}
 
 
-def _sent(spec: dict[str, TensorSpec], aliases: Mapping[str, str]) -> dict[str, TensorSpec]:
+def sent_spec(spec: dict[str, TensorSpec], aliases: Mapping[str, str]) -> dict[str, TensorSpec]:
     """The specs of the tensors that are in the file: all but the aliases, which must make sense."""
     for alias, name in aliases.items():
         if alias not in spec or name in aliases or spec.get(name) != spec[alias]:

@@ -1,0 +1,123 @@
+"""What a site keeps on its disk, what it accepts as a broadcast, and what it would not send."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wardround.errors import RefusedError
+from wardround.exchange.directory import DirectoryExchange
+from wardround.exchange.envelope import SigningKey, TensorFile
+from wardround.exchange.layout import Layout
+from wardround.exchange.messages import RoundMessage
+from wardround.exchange.records import Channel, Peer
+from wardround.exchange.tensors import TensorSpec
+from wardround.site.check import Invitation, sent_spec
+from wardround.site.choose import PatienceError, newest_round, wait_for_round
+from wardround.site.context import Seat
+from wardround.site.publish import find_finished, is_published, keep, publish
+from wardround.site.settings import SiteSettings
+from wardround.site.train import check_shape
+
+SPEC = {"train/w": TensorSpec((2,), "float32"), "evaluate/w": TensorSpec((2,), "float32")}
+UPDATE = {"train/plain/0": np.arange(3, dtype=np.float32)}
+
+
+@pytest.fixture
+def seat(tmp_path: Path) -> Seat:
+    exchange = DirectoryExchange(tmp_path / "exchange")
+    layout = Layout("north")
+    for bucket in (layout.federation, layout.site("alder")):
+        exchange.create_bucket(bucket)
+    (tmp_path / "work").mkdir()
+    coordinator = SigningKey.generate()
+    settings = SiteSettings(
+        federation="north",
+        site="alder",
+        run="first",
+        exchange="unused",
+        key_file=tmp_path / "unused",
+        coordinator_key=coordinator.public.text,
+        data=tmp_path,
+        work=tmp_path,
+        round_wait_s=0.05,
+    )
+    channel = Channel("north", "first", "alder", SigningKey.generate(), "a" * 64)
+    peer = Peer("coordinator", coordinator.public)
+    return Seat(channel, peer, exchange, tmp_path / "work", settings, threading.Event())
+
+
+def invitation(number: int = 1, sha256: str = "b" * 64) -> Invitation:
+    message = RoundMessage(purpose="train", model=0, cohort=("alder",))
+    return Invitation(number, message, "broadcast", TensorFile(sha256=sha256, size=1))
+
+
+def test_a_finished_update_is_found_again(seat: Seat) -> None:
+    finished = keep(seat, invitation(), UPDATE)
+    assert find_finished(seat, invitation()) == finished
+
+
+def test_a_finished_update_for_another_broadcast_or_round_is_not_used(seat: Seat) -> None:
+    keep(seat, invitation(), UPDATE)
+    assert find_finished(seat, invitation(sha256="c" * 64)) is None
+    assert find_finished(seat, invitation(number=2)) is None
+
+
+def test_a_damaged_update_is_not_used(seat: Seat) -> None:
+    finished = keep(seat, invitation(), UPDATE)
+    finished.tensors.write_bytes(b"x" * finished.tensors.stat().st_size)
+    assert find_finished(seat, invitation()) is None
+    finished.tensors.unlink()
+    assert find_finished(seat, invitation()) is None
+
+
+def test_only_the_newest_update_stays_on_disk(seat: Seat) -> None:
+    keep(seat, invitation(1), UPDATE)
+    keep(seat, invitation(2), UPDATE)
+    assert [path.name for path in seat.work.iterdir()] == ["round-000002"]
+
+
+def test_an_update_may_be_sent_twice(seat: Seat) -> None:
+    finished = keep(seat, invitation(), UPDATE)
+    assert not is_published(seat, 1)
+    publish(seat, 1, finished)
+    publish(seat, 1, finished)
+    assert is_published(seat, 1)
+
+
+def test_aliases_stand_for_tensors_of_the_same_shape_that_are_sent() -> None:
+    assert sent_spec(SPEC, {"evaluate/w": "train/w"}) == {"train/w": SPEC["train/w"]}
+    other = SPEC | {"train/v": TensorSpec((3,), "float32")}
+    for aliases in (
+        {"evaluate/w": "train/v"},
+        {"evaluate/w": "nowhere"},
+        {"nowhere": "train/w"},
+        {"evaluate/w": "train/w", "train/w": "evaluate/w"},
+    ):
+        with pytest.raises(RefusedError) as caught:
+            sent_spec(other, aliases)
+        assert caught.value.code == "malformed"
+
+
+def test_an_update_that_is_not_what_the_plan_says_is_not_sent() -> None:
+    spec = {"train/plain/0": TensorSpec((3,), "float32")}
+    check_shape(UPDATE, spec)
+    for wrong in ({}, {"train/plain/0": np.zeros(4, np.float32)}, UPDATE | {"train/leak": np.zeros(1)}):
+        with pytest.raises(RefusedError) as caught:
+            check_shape(wrong, spec)
+        assert caught.value.code == "wrong-update"
+
+
+def test_the_newest_open_round_is_chosen_and_a_closed_one_waited_past(seat: Seat) -> None:
+    keys = seat.channel.keys
+    for name in ("000001/round.json", "000001/outcome.json", "000002/round.json", "000002/outcome.json"):
+        seat.shared.put_new(keys.rounds + name, b"{}")
+    assert newest_round(seat) == 2
+    with pytest.raises(PatienceError, match="round 3 was not opened"):
+        wait_for_round(seat, 0)
+    seat.shared.put_new(f"{keys.rounds}000003/round.json", b"{}")
+    assert wait_for_round(seat, 0) == 3
+    seat.shared.put_new(f"{keys.rounds}000003/outcome.json", b"{}")
+    seat.shared.put_new(keys.final, b"{}")
+    assert wait_for_round(seat, 3) is None

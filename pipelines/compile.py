@@ -1,15 +1,15 @@
 """Compile a recipe to a plan on the coordinator's volume. Hospitals approve the digest that it shows."""
 
+from components.compile.component import compile_recipe
 from kfp import dsl
 
-from components.compile.component import compile_recipe
 from pipelines.cluster import step
 
-_EXAMPLE = """\
-name: chest-opacity
-task: {labels: [normal, opacity], image: {modality: [CR, DX], size: [128, 128]}}
-model: {builtin: resnet18-gn}
-"""
+# One line: Kubeflow's form has one, and kfp writes defaults into a comment of the compiled file as they are.
+_EXAMPLE = (
+    "{name: chest-opacity, task: {labels: [normal, opacity], image: {modality: [CR, DX], size: [128, 128]}}, "
+    "model: {builtin: resnet18-gn}}"
+)
 
 
 @dsl.pipeline(name="wardround-compile", description="Compile a recipe to a plan; its digest is the output.")

@@ -1,9 +1,9 @@
 """The coordinator's part in a run: aggregate → evaluate."""
 
-from kfp import dsl
-
 from components.aggregate.component import aggregate
 from components.evaluate.component import evaluate_run
+from kfp import dsl
+
 from pipelines.cluster import step
 
 

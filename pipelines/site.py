@@ -1,10 +1,10 @@
 """A hospital's part in a run: preprocess → train → evaluate. Images and shards stay on its volumes."""
 
-from kfp import dsl
-
 from components.evaluate.component import evaluate_site
 from components.preprocess.component import preprocess
 from components.train.component import train
+from kfp import dsl
+
 from pipelines.cluster import reads_images, step
 
 

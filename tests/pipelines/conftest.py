@@ -1,19 +1,21 @@
-"""A plan for the pipelines' tests, compiled once; WARDROUND_TEST_PIPELINE_PLAN names one that is ready."""
+"""A plan for the pipelines' tests, compiled once by the compile pipeline itself."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
-from wardround.compiler_client import compile_recipe
-from wardround.recipe import parse_recipe
+from wardround.local.kfp_runner import run_pipeline
 
 REPOSITORY = Path(__file__).parents[2]
+# `pipelines` and `components` are no part of the package: images don't have them.
+sys.path.insert(0, str(REPOSITORY))
 RECIPE = """
 name: tiny
 task: {labels: [normal, opacity], image: {modality: [DX], size: [32, 32]}}
 model: {builtin: logistic}
-algorithm: {client: {learning_rate: 0.05, batch_size: 8}}
+algorithm: {client: {learning_rate: 0.005, batch_size: 8}}
 rounds: {count: 2, quorum: 2, deadline: 60s, join_deadline: 120s}
 evaluation: {every: 1, positive: opacity}
 """
@@ -21,10 +23,13 @@ evaluation: {every: 1, positive: opacity}
 
 @pytest.fixture(scope="session")
 def plan_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A compiled logistic regression on 32x32 pixels."""
+    """A compiled logistic regression on 32x32 pixels; WARDROUND_TEST_PIPELINE_PLAN names one that is ready."""
     if ready := os.environ.get("WARDROUND_TEST_PIPELINE_PLAN"):
         return Path(ready)
-    own = REPOSITORY / ".venv-compiler" / "bin" / "python"
-    interpreter = own if own.exists() else None
-    out = tmp_path_factory.mktemp("compiled") / "plan"
-    return compile_recipe(parse_recipe(RECIPE), out, interpreter=interpreter).folder
+    folder = tmp_path_factory.mktemp("compiled")
+    arguments = {"recipe_yaml": RECIPE, "plan_folder": str(folder / "plan")}
+    with pytest.MonkeyPatch.context() as environment:
+        if (own := REPOSITORY / ".venv-compiler" / "bin" / "python").exists():
+            environment.setenv("WARDROUND_COMPILER_PYTHON", str(own))
+        run_pipeline(REPOSITORY / "pipelines" / "compiled" / "compile.yaml", arguments, folder / "run")
+    return folder / "plan"

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import REPOSITORY
 
 from wardround.exchange.envelope import SigningKey
 from wardround.local.phantoms import HOSPITALS, generate_xray_site
 from wardround.plan.format import load_plan
 
+pytestmark = pytest.mark.xdist_group("pipelines")
+COMPILED = Path(__file__).parents[2] / "pipelines" / "compiled"
 SITES = {profile.name: profile for profile in HOSPITALS[:2]}
 
 
@@ -24,8 +25,9 @@ def finished(plan_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     keys = {name: SigningKey.generate() for name in ("coordinator", *SITES)}
     for name, key in keys.items():
         key.save(folder / f"{name}.pem")
+    (folder / "split.key").write_bytes(bytes(range(32)))  # a fixed one: every split then has both classes
     for site, profile in SITES.items():
-        generate_xray_site(folder / "images" / site, profile, 40, seed=3)
+        generate_xray_site(folder / "images" / site, profile, 60, seed=3)
     processes = [start(folder, "coordinator", "coordinator", coordinator_arguments(folder, keys, plan_folder))]
     processes += [start(folder, site, "site", site_arguments(folder, site, keys, plan_folder)) for site in SITES]
     codes = [process.wait(240) for process in processes]
@@ -34,7 +36,7 @@ def finished(plan_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 def start(folder: Path, name: str, pipeline: str, arguments: dict[str, Any]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "wardround.local.kfp_runner", REPOSITORY / "pipelines/compiled" / f"{pipeline}.yaml"]
+    command = [sys.executable, "-m", "wardround.local.kfp_runner", COMPILED / f"{pipeline}.yaml"]
     more = ["--arguments", json.dumps(arguments), "--root", folder / "runs" / name]
     return subprocess.Popen([*command, *more], env={**os.environ, "WARDROUND_SITE_THREADS": "1"})
 
@@ -61,6 +63,7 @@ def site_arguments(folder: Path, site: str, keys: dict[str, SigningKey], plan: P
         "coordinator_public_key": keys["coordinator"].public.text,
         "approved_plan_digests": [load_plan(plan).digest],
         "dicom_folder": str(folder / "images" / site / "dicom"),
+        "split_key_file": str(folder / "split.key"),
         "labels_csv_file": str(folder / "images" / site / "labels.csv"),
     }
 

@@ -1,6 +1,7 @@
 """`wardround …`. A command's module is imported when it runs, so that `wardround --help` needs no TensorFlow."""
 
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -33,7 +34,9 @@ class LazyGroup(TyperGroup):
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 an error (one line on stderr), 2 usage, 130 and 143 signals."""
-    stubs = {name: TyperCommand(name, help=text) for name, (_, _, text) in COMMANDS.items()}
+    # TensorFlow's notes on its own build would bury the lines that say what a step does.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    stubs: dict[str, Any] = {name: TyperCommand(name, help=text) for name, (_, _, text) in COMMANDS.items()}
     group = LazyGroup(name="wardround", commands=stubs, help=_HELP, no_args_is_help=True)
     try:
         group(prog_name="wardround")

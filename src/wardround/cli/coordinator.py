@@ -51,6 +51,6 @@ def compile_(
     plan: Annotated[Path | None, typer.Option(help="Folder for the plan.")] = None,
 ) -> None:
     """The compile step of a pipeline; people use `wardround compile`."""
-    from wardround.cli.steps_coordinator import run_compile
+    from wardround.cli.steps_compile import run_compile
 
     run_compile(executor_input, plan)

@@ -2,15 +2,13 @@
 
 import logging
 from functools import partial
-from pathlib import Path
 
-from wardround.cli.executor import Artifact, Executor
+from wardround.cli.executor import Artifact
 from wardround.cli.options import Step
 from wardround.coordinator.evaluate import RunEvaluation, evaluate, metrics, threshold_of
 from wardround.coordinator.settings import CoordinatorSettings
-from wardround.errors import ConfigurationError
 from wardround.evaluation.summary import classification_metadata, positive_rows
-from wardround.processes import run_until_signal, set_up_logging
+from wardround.processes import run_until_signal
 
 _LOG = logging.getLogger(__name__)
 
@@ -39,22 +37,6 @@ def run_evaluate(given: Step[CoordinatorSettings]) -> None:
     given.executor.write({}, made)
 
 
-def run_compile(executor_input: str, plan: Path | None) -> None:
-    """Inputs: `recipe` (YAML text), `plan` (folder). Outputs: `plan_digest`, `plan_folder`."""
-    from wardround.compiler_client import compile_recipe
-    from wardround.recipe import parse_recipe
-
-    set_up_logging()
-    executor = Executor.parse(executor_input)
-    folder, text = plan or executor.inputs.get("plan"), executor.inputs.get("recipe")
-    if not folder or not text:
-        raise ConfigurationError("inputs recipe and plan are needed; give the recipe's text and a folder for the plan")
-    recipe = parse_recipe(text)
-    made = run_until_signal(lambda stop: compile_recipe(recipe, Path(folder), progress=_LOG.info))
-    _LOG.info("plan %s in %s", made.digest, made.folder)
-    executor.write({"plan_digest": made.digest, "plan_folder": str(made.folder)})
-
-
 def report_page(found: RunEvaluation) -> str:
     """One page: every evaluation, curves by model, and ROC and calibration of the last one on test."""
     from wardround.evaluation.summary_page import curve_chart, score_charts, summary_page
@@ -63,7 +45,10 @@ def report_page(found: RunEvaluation) -> str:
     names = ("num_examples", "loss", "accuracy", "auroc")
     rows = [(e.round, e.model, e.split, e.site or "all", *map(e.figures.get, names)) for e in found.evaluated]
     curves = {name: points for name in ("auroc", "accuracy") if (points := found.curve(name))}
-    charts = [curve_chart("validation, all sites", curves), curve_chart("validation loss", {"loss": found.curve("loss")})]
+    charts = [
+        curve_chart("validation, all sites", curves),
+        curve_chart("validation loss, all sites", {"loss": found.curve("loss")}),
+    ]
     test = found.last("test")
     counts = None if test is None else positive_rows(test.figures, found.question)
     charts += [] if counts is None else score_charts("test, all sites", counts)

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from wardround.coordinator.commands import make_run
 from wardround.coordinator.history import History, read_history
@@ -103,7 +102,6 @@ def _numbers(evaluated: Evaluated | None, prefix: str) -> Mapping[str, float]:
 
 def _evaluated(history: History) -> Iterator[Evaluated]:
     for number, outcome in enumerate(history.outcomes, 1):
-        sources: dict[str | None, Any] = {None: outcome.measured.evaluation, **outcome.measured.per_site}
-        for site, splits in sources.items():
+        for site, splits in [(None, outcome.measured.evaluation), *outcome.measured.per_site.items()]:
             for split, figures in splits.items():
                 yield Evaluated(number, outcome.model, split, site, figures)

@@ -17,7 +17,10 @@ table { border-collapse: collapse; } th, td { border-bottom: 1px solid #ddd; pad
 
 
 def summary_page(
-    title: str, facts: Mapping[str, object], table: tuple[Sequence[str], Iterable[Sequence[object]]], charts: Sequence[str]
+    title: str,
+    facts: Mapping[str, object],
+    table: tuple[Sequence[str], Iterable[Sequence[object]]],
+    charts: Sequence[str],
 ) -> str:
     """The page; all text is escaped. `table`: headings and rows; `charts`: SVG elements, which are not."""
     head, rows = table

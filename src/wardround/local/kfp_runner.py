@@ -163,7 +163,7 @@ def _import_kfp() -> ModuleType:
     before = os.environ.get("_KFP_RUNTIME")
     os.environ["_KFP_RUNTIME"] = "true"
     try:
-        import kfp
+        import kfp as found
     finally:
         del os.environ["_KFP_RUNTIME"]
         if before is not None:
@@ -171,7 +171,8 @@ def _import_kfp() -> ModuleType:
     import kfp.components
     import kfp.local.subprocess_task_handler
 
-    return kfp
+    module: ModuleType = found
+    return module
 
 
 def _load(kfp: ModuleType, pipeline: Path, arguments: Mapping[str, Any]) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from wardround.errors import ConfigurationError
@@ -30,8 +32,19 @@ def find_interpreter(*, progress: Callable[[str], None] = lambda _: None) -> Pat
     home = _home(lock)
     python = home / "bin" / "python"
     if not (home / _MARK).is_file():
-        _set_up(home, lock, progress)
+        with _alone(home):
+            if not (home / _MARK).is_file():
+                _set_up(home, lock, progress)
     return python
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Wait for another process that sets up the same environment; the kernel frees the lock if it dies."""
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with home.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _lock_file() -> Path:
@@ -54,11 +67,11 @@ def _home(lock: Path) -> Path:
 def _set_up(home: Path, lock: Path, progress: Callable[[str], None]) -> None:
     progress("setting up the compiler's environment (TensorFlow Federated, once, about 1.8 GB)")
     shutil.rmtree(home, ignore_errors=True)
-    home.parent.mkdir(parents=True, exist_ok=True)
     log = home.parent / f"{home.name}.log"
     with log.open("w") as output:
         for command in _commands(home, lock):
-            if subprocess.run(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL).returncode:
+            done = subprocess.run(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, check=False)
+            if done.returncode:
                 raise ConfigurationError(
                     f"setting up the compiler's environment failed; see {log}. "
                     f"Or set {VARIABLE} to a Python that has tensorflow-federated"

@@ -41,7 +41,7 @@ ALGORITHMS: dict[str, dict[str, Any]] = {
     "fedavg-cosine-schedule": {"client": {"schedule": {"kind": "cosine", "factor": 0.1, "every": 3}}},
     "fedprox": {"name": "fedprox", "proximal_strength": 0.3},
     "fedsgd": {"name": "fedsgd", "server": {"learning_rate": 0.1}},
-    "mimelite": {"name": "mimelite", "client": {"optimizer": "adam", "learning_rate": 0.01}},
+    "mimelite": {"name": "mimelite", "client": {"optimizer": "adam", "learning_rate": 0.003}},
     "mimelite-momentum-schedule": {
         "name": "mimelite",
         "client": {"momentum": 0.9, "schedule": {"kind": "exponential", "factor": 0.5, "every": 1}},

@@ -5,6 +5,7 @@ OUT/<case>.json (weights and measurements after each round, and the evaluation o
 """
 
 import collections
+import collections.abc
 import json
 import os
 import pathlib
@@ -12,6 +13,7 @@ import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import attrs
 import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
@@ -70,7 +72,14 @@ def _arrays(weights):
 
 
 def _leaves(value):
-    return [np.asarray(leaf).tolist() for leaf in tf.nest.flatten(value, expand_composites=False)]
+    """Flatten in TFF's own order; tf.nest would sort the keys of mappings."""
+    if isinstance(value, collections.abc.Mapping):
+        return [leaf for inner in value.values() for leaf in _leaves(inner)]
+    if isinstance(value, list | tuple):
+        return [leaf for inner in value for leaf in _leaves(inner)]
+    if attrs.has(type(value)):
+        return [leaf for field in attrs.fields(type(value)) for leaf in _leaves(getattr(value, field.name))]
+    return [np.asarray(value).tolist()]
 
 
 if __name__ == "__main__":

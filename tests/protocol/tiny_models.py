@@ -44,7 +44,7 @@ def own_process(model: tff.learning.models.FunctionalModel) -> tff.learning.temp
     """A learning process that no recipe has a word for: RMSprop at the sites, clipping to a fixed norm."""
     return tff.learning.algorithms.build_weighted_fed_avg(
         model,
+        tff.learning.optimizers.build_rmsprop(0.001),
         tff.learning.optimizers.build_rmsprop(0.01),
-        tff.learning.optimizers.build_rmsprop(0.1),
         model_aggregator=tff.aggregators.clipping_factory(0.5, tff.aggregators.MeanFactory()),
     )

@@ -48,13 +48,20 @@ def build_model(recipe: Mapping[str, Any], folder: pathlib.Path) -> CompiledMode
         return builder()
 
     tf.keras.backend.clear_session()  # so that layers are numbered from the start
-    probe = keras_model()
+    created: list[tf.Variable] = []
+
+    def record(create: Any, **kwargs: Any) -> tf.Variable:
+        created.append(create(**kwargs))
+        return created[-1]
+
+    with tf.variable_creator_scope(record):
+        probe = keras_model()
     _check(probe, recipe["model"], shape, classes)
     base = _functional(keras_model, recipe)
     return CompiledModel(
         train=_with_metrics(base, training_metrics()),
         evaluate=_with_metrics(base, evaluation_metrics(classes)),
-        weights=_weights(probe),
+        weights=_weights(probe, created),
         layers=tuple((x.name, type(x).__name__, x.count_params()) for x in probe.layers),
         classes=classes,
         image_shape=shape,
@@ -114,11 +121,15 @@ def _with_metrics(base: Any, metrics: tuple[Any, Any, Any]) -> Any:
     )
 
 
-def _weights(model: tf.keras.Model) -> tuple[tuple[str, tuple[int, ...], str, bool], ...]:
-    ordered = [(w, True) for w in model.trainable_variables] + [
-        (w, False) for w in model.non_trainable_variables
-    ]
+def _weights(
+    model: tf.keras.Model, created: list[tf.Variable]
+) -> tuple[tuple[str, tuple[int, ...], str, bool], ...]:
+    """In TFF's order: as they were created, which is not always Keras's order of layers."""
+    trainable = {v.ref() for v in model.trainable_variables}
+    frozen = {v.ref() for v in model.non_trainable_variables}
+    ordered = [(v, True) for v in created if v.ref() in trainable]
+    ordered += [(v, False) for v in created if v.ref() in frozen]
     return tuple(
-        (w.name.removesuffix(":0"), tuple(w.shape.as_list()), w.dtype.base_dtype.name, trainable)
-        for w, trainable in ordered
+        (v.name.removesuffix(":0"), tuple(v.shape.as_list()), v.dtype.base_dtype.name, is_trainable)
+        for v, is_trainable in ordered
     )

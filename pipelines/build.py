@@ -33,7 +33,9 @@ def differences() -> Iterator[str]:
             golden = COMPILED / fresh.name
             old = golden.read_text(encoding="utf-8") if golden.exists() else ""
             new = fresh.read_text(encoding="utf-8")
-            yield from difflib.unified_diff(old.splitlines(), new.splitlines(), str(golden), "compiled now", lineterm="")
+            yield from difflib.unified_diff(
+                old.splitlines(), new.splitlines(), str(golden), "compiled now", lineterm=""
+            )
 
 
 def main() -> int:

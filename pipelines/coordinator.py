@@ -45,6 +45,10 @@ def coordinator_pipeline(
         "deadline_s": round_deadline_seconds,
         "join_deadline_s": join_deadline_seconds,
     }
-    registry = {"tracking_uri": mlflow_address, "experiment": mlflow_experiment, "model_name": mlflow_model_name}
+    registry = {
+        "tracking_uri": mlflow_address,
+        "experiment": mlflow_experiment,
+        "model_name": mlflow_model_name,
+    }
     aggregated = step(aggregate(**who, **rules, **registry))
     step(evaluate_run(**who)).after(aggregated)

@@ -16,7 +16,7 @@ name: tiny
 task: {labels: [normal, opacity], image: {modality: [DX], size: [32, 32]}}
 model: {builtin: logistic}
 algorithm: {client: {learning_rate: 0.005, batch_size: 8}}
-rounds: {count: 2, quorum: 2, deadline: 60s, join_deadline: 120s}
+rounds: {count: 2, quorum: 2, deadline: 10m, join_deadline: 20m}
 evaluation: {every: 1, positive: opacity}
 """
 

@@ -70,7 +70,10 @@ def test_help_is_shown_without_loading_tensorflow() -> None:
 
 
 def test_a_key_is_made_once_and_only_its_owner_can_read_it(tmp_path: Path) -> None:
-    first, second = wardround("site", "key", "--out", tmp_path / "k"), wardround("site", "key", "--out", tmp_path / "k")
+    first, second = (
+        wardround("site", "key", "--out", tmp_path / "k"),
+        wardround("site", "key", "--out", tmp_path / "k"),
+    )
     assert first.stdout == second.stdout
     assert len(first.stdout.strip()) == 64
     assert stat.S_IMODE((tmp_path / "k").stat().st_mode) == 0o600

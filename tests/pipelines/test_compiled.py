@@ -46,7 +46,9 @@ def test_images_are_named_by_digest_and_steps_get_the_executor_input(name: str) 
 
 def test_the_hospitals_images_reach_only_the_step_that_reads_them() -> None:
     platform = documents("site")[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
-    mounted = {name for name, spec in platform.items() for m in spec["pvcMount"] if m["mountPath"] == "/images"}
+    mounted = {
+        name for name, spec in platform.items() for m in spec["pvcMount"] if m["mountPath"] == "/images"
+    }
     assert mounted == {"exec-preprocess"}
 
 

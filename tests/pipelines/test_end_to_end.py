@@ -28,9 +28,13 @@ def finished(plan_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     (folder / "split.key").write_bytes(bytes(range(32)))  # a fixed one: every split then has both classes
     for site, profile in SITES.items():
         generate_xray_site(folder / "images" / site, profile, 60, seed=3)
-    processes = [start(folder, "coordinator", "coordinator", coordinator_arguments(folder, keys, plan_folder))]
-    processes += [start(folder, site, "site", site_arguments(folder, site, keys, plan_folder)) for site in SITES]
-    codes = [process.wait(240) for process in processes]
+    processes = [
+        start(folder, "coordinator", "coordinator", coordinator_arguments(folder, keys, plan_folder))
+    ]
+    processes += [
+        start(folder, site, "site", site_arguments(folder, site, keys, plan_folder)) for site in SITES
+    ]
+    codes = [process.wait(1800) for process in processes]
     assert codes == [0, 0, 0], logs(folder)
     return folder
 

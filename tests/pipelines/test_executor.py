@@ -15,9 +15,16 @@ from wardround.errors import ConfigurationError
 
 def executor_input(folder: Path) -> str:
     metrics = {"name": "metrics", "type": {"schemaTitle": "system.Metrics"}, "uri": str(folder / "metrics")}
-    report = {"name": "report", "type": {"schemaTitle": "system.HTML"}, "uri": str(folder / "deep" / "report")}
+    report = {
+        "name": "report",
+        "type": {"schemaTitle": "system.HTML"},
+        "uri": str(folder / "deep" / "report"),
+    }
     outputs = {
-        "parameters": {"status": {"outputFile": str(folder / "status")}, "n": {"outputFile": str(folder / "n")}},
+        "parameters": {
+            "status": {"outputFile": str(folder / "status")},
+            "n": {"outputFile": str(folder / "n")},
+        },
         "artifacts": {"metrics": {"artifacts": [metrics]}, "report": {"artifacts": [report]}},
         "outputFile": str(folder / "out" / "executor_output.json"),
     }
@@ -58,7 +65,9 @@ def test_a_metric_that_is_not_finite_is_refused(tmp_path: Path) -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["inputs", "outputs", "artifacts", "a"]), inner),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(st.sampled_from(["inputs", "outputs", "artifacts", "a"]), inner)
+    ),
 )
 
 

@@ -62,7 +62,9 @@ def test_the_command_exits_non_zero_after_a_failed_step(keys: Path, tmp_path: Pa
     (tmp_path / "bad.pem").write_text("no key")
     arguments = json.dumps({"key_file": str(tmp_path / "bad.pem")})
     command = [sys.executable, "-m", "wardround.local.kfp_runner", keys, "--arguments", arguments]
-    done = subprocess.run([*command, "--root", tmp_path / "root"], check=False, capture_output=True, text=True)
+    done = subprocess.run(
+        [*command, "--root", tmp_path / "root"], check=False, capture_output=True, text=True
+    )
     assert done.returncode == 1
     assert "[task-failed]" in done.stderr
     assert done.stdout == ""
@@ -82,7 +84,9 @@ def test_an_image_of_somebody_else_is_refused(tmp_path: Path) -> None:
     assert main([str(tmp_path / "foreign.yaml"), "--root", str(tmp_path / "root")]) == 1
 
 
-@pytest.mark.parametrize("image", ["alpine:3", "ghcr.io/evil/site:1", "ghcr.io/wardround/site@sha256:1", "wardround"])
+@pytest.mark.parametrize(
+    "image", ["alpine:3", "ghcr.io/evil/site:1", "ghcr.io/wardround/site@sha256:1", "wardround"]
+)
 def test_only_images_of_wardround_run_here(image: str) -> None:
     with pytest.raises(ConfigurationError, match="only `python -m wardround`"):
         local_command(image, ["python", "-m", "wardround", "site", "train"])

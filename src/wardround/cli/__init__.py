@@ -17,9 +17,17 @@ COMMANDS = {
     "demo": ("wardround.cli.demo", "demo", "Train a federation of four hospitals on this machine."),
     "recipe": ("wardround.cli.recipe", "app", "Write and check recipes."),
     "compile": ("wardround.cli.compile", "compile", "Compile a recipe to a plan."),
-    "plan": ("wardround.cli.plan", "app", "Show what a plan does and what would leave a hospital; simulate it."),
+    "plan": (
+        "wardround.cli.plan",
+        "app",
+        "Show what a plan does and what would leave a hospital; simulate it.",
+    ),
     "site": ("wardround.cli.site", "app", "A hospital's steps: preprocess, train, evaluate, approve."),
-    "coordinator": ("wardround.cli.coordinator", "app", "The coordinator's steps: open, aggregate, evaluate."),
+    "coordinator": (
+        "wardround.cli.coordinator",
+        "app",
+        "The coordinator's steps: open, aggregate, evaluate.",
+    ),
 }
 
 

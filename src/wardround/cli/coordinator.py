@@ -47,7 +47,9 @@ def evaluate(given: Step[CoordinatorSettings]) -> None:
 
 @app.command("compile", hidden=True)
 def compile_(
-    executor_input: Annotated[str, typer.Option(help="Kubeflow's '{{$}}': inputs recipe (YAML text) and plan.")],
+    executor_input: Annotated[
+        str, typer.Option(help="Kubeflow's '{{$}}': inputs recipe (YAML text) and plan.")
+    ],
     plan: Annotated[Path | None, typer.Option(help="Folder for the plan.")] = None,
 ) -> None:
     """The compile step of a pipeline; people use `wardround compile`."""

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-Out = Annotated[Path, typer.Option("--out", help="Where the private key lies, or is to lie (PEM, mode 0600).")]
+Out = Annotated[
+    Path, typer.Option("--out", help="Where the private key lies, or is to lie (PEM, mode 0600).")
+]
 
 
 def key(out: Out) -> None:

@@ -96,7 +96,9 @@ def _keyword_only(parameters: list[inspect.Parameter]) -> list[inspect.Parameter
 
 
 def _flag(name: str) -> inspect.Parameter:
-    option = typer.Option(f"--{name.replace('_', '-')}", help="Lists and mappings as YAML.", show_default=False)
+    option = typer.Option(
+        f"--{name.replace('_', '-')}", help="Lists and mappings as YAML.", show_default=False
+    )
     return _option(name, Annotated[str | None, option])
 
 

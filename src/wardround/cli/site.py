@@ -18,9 +18,13 @@ _PREFIX = "WARDROUND_SITE_"
 _NO_DATA = {"data": "datasets"}
 Folder = Annotated[Path | None, typer.Option(help="Folder of DICOM files, searched with all its folders.")]
 Labels = Annotated[Path | None, typer.Option(help="CSV: an identifier (accession, study, …) and a label.")]
-SplitKey = Annotated[Path | None, typer.Option(help="Secret that assigns patients to splits; made if not given.")]
+SplitKey = Annotated[
+    Path | None, typer.Option(help="Secret that assigns patients to splits; made if not given.")
+]
 Workers = Annotated[int | None, typer.Option(min=0, help="Processes; as many as CPUs if not given.")]
-Show = Annotated[bool, typer.Option(help="Give the hospital's own figures to Kubeflow too: only to one of its own.")]
+Show = Annotated[
+    bool, typer.Option(help="Give the hospital's own figures to Kubeflow too: only to one of its own.")
+]
 
 
 @app.command()
@@ -75,16 +79,15 @@ def review(given: Step[SiteSettings]) -> None:
     from wardround.plan.pages import plan_pages
     from wardround.processes import run_until_signal
 
-    plan = run_until_signal(partial(fetch, given.settings))
-    Console().print(plan_pages(plan))
-    typer.echo(f"to approve: wardround site approve {plan.digest} --approvals FOLDER")
+    Console().print(plan_pages(run_until_signal(partial(fetch, given.settings))))
 
 
 @app.command()
 def approve(
     digest: Annotated[str, typer.Argument(help="The plan's digest, 64 hexadecimal digits.")],
     approvals: Annotated[
-        Path, typer.Option(envvar="WARDROUND_SITE_APPROVALS", help="Folder of approvals, as the settings name it.")
+        Path,
+        typer.Option(envvar="WARDROUND_SITE_APPROVALS", help="Folder of approvals, as the settings name it."),
     ],
 ) -> None:
     """Allow a plan to run at this site."""

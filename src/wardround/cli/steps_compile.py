@@ -18,7 +18,9 @@ def run_compile(executor_input: str, plan: Path | None) -> None:
     executor = Executor.parse(executor_input)
     folder, text = plan or executor.inputs.get("plan"), executor.inputs.get("recipe")
     if not folder or not text:
-        raise ConfigurationError("inputs recipe and plan are needed; give the recipe's text and a folder for the plan")
+        raise ConfigurationError(
+            "inputs recipe and plan are needed; give the recipe's text and a folder for the plan"
+        )
     recipe = parse_recipe(text)
     made = run_until_signal(lambda stop: compile_recipe(recipe, Path(folder), progress=_LOG.info))
     _LOG.info("plan %s in %s", made.digest, made.folder)

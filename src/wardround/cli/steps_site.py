@@ -35,7 +35,11 @@ def run_preprocess(given: Step[SiteSettings], source: Source) -> None:
     for reason, count in made.info.refusals.items():
         _LOG.info("refused: %d (%s)", count, reason)
     _LOG.info("dataset %s in %s", made.info.digest, made.folder)
-    values = {"dataset": str(made.folder), "dataset_digest": made.info.digest, "plan_digest": made.plan_digest}
+    values = {
+        "dataset": str(made.folder),
+        "dataset_digest": made.info.digest,
+        "plan_digest": made.plan_digest,
+    }
     given.executor.write(values)
 
 
@@ -73,7 +77,10 @@ def artifacts(found: Any, figures: Any) -> dict[str, Artifact]:
     if rows is None:
         return {"metrics": Artifact(flat), "curves": Artifact()}
     flat |= operating_figures(rows, threshold, "test")
-    return {"metrics": Artifact(flat), "curves": Artifact(classification_metadata(rows, found.question, threshold))}
+    return {
+        "metrics": Artifact(flat),
+        "curves": Artifact(classification_metadata(rows, found.question, threshold)),
+    }
 
 
 def local_figures(found: Any) -> dict[str, dict[str, Any]]:
@@ -124,7 +131,7 @@ def write_report(folder: Path, found: Any, page: str) -> None:
         "rounds_answered": found.answered,
         "splits": {split: asdict(each) for split, each in found.local.items()},
     }
-    (folder / "report.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    (folder / "report.json").write_text(json.dumps(content) + "\n", encoding="utf-8")
     (folder / "report.html").write_text(page, encoding="utf-8")
 
 
@@ -149,7 +156,9 @@ def fetch(settings: SiteSettings, stop: threading.Event) -> Plan:
     from wardround.site.context import take_seat
     from wardround.site.plans import fetch_plan, find_run
 
-    seat = take_seat(settings, PatientExchange(open_exchange(settings.exchange, stop), settings.outage_s, stop), stop)
+    seat = take_seat(
+        settings, PatientExchange(open_exchange(settings.exchange, stop), settings.outage_s, stop), stop
+    )
     plan = fetch_plan(seat.bound_to(find_run(seat).plan_digest))
     check_operations(plan)
     return plan

@@ -44,7 +44,11 @@ class RunEvaluation:
 
     def curve(self, figure: str) -> list[tuple[int, float]]:
         """(model, value) of a figure on validation, over all sites."""
-        found = ((e.model, e.figures.get(figure)) for e in self.evaluated if e.site is None and e.split == "validation")
+        found = (
+            (e.model, e.figures.get(figure))
+            for e in self.evaluated
+            if e.site is None and e.split == "validation"
+        )
         return [(model, float(value)) for model, value in found if isinstance(value, int | float)]
 
     @property
@@ -65,7 +69,9 @@ def evaluate(settings: CoordinatorSettings, stop: threading.Event | None = None)
         run=settings.run,
         plan_digest=plan.digest,
         final=run.channel.read(run.shared, FinalMessage, run.me).message,
-        question=Question(recipe.task.labels, recipe.positive, None if threshold == "youden" else float(threshold)),
+        question=Question(
+            recipe.task.labels, recipe.positive, None if threshold == "youden" else float(threshold)
+        ),
         history=history,
         evaluated=tuple(_evaluated(history)),
     )

@@ -24,7 +24,9 @@ def summary_page(
 ) -> str:
     """The page; all text is escaped. `table`: headings and rows; `charts`: SVG elements, which are not."""
     head, rows = table
-    listed = "".join(f"<li>{escape(name)}: <b>{escape(show(value))}</b></li>" for name, value in facts.items())
+    listed = "".join(
+        f"<li>{escape(name)}: <b>{escape(show(value))}</b></li>" for name, value in facts.items()
+    )
     body = "".join(_row("td", map(show, row)) for row in rows)
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
@@ -35,7 +37,10 @@ def summary_page(
 
 def score_charts(title: str, rows: Counts) -> list[str]:
     """ROC and calibration of counts int [2, B]."""
-    return [roc_chart(f"{title}: ROC", {"model": rows}), calibration_chart(f"{title}: calibration", {"model": rows})]
+    return [
+        roc_chart(f"{title}: ROC", {"model": rows}),
+        calibration_chart(f"{title}: calibration", {"model": rows}),
+    ]
 
 
 def curve_chart(title: str, curves: Mapping[str, Sequence[tuple[int, float]]]) -> str:

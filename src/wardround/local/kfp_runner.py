@@ -70,7 +70,11 @@ class TaskHandler:
         runner: object,
         env_vars: dict[str, str] | None = None,
     ) -> None:
-        self._tasks, self._command, self._environment = tasks, local_command(image, full_command), env_vars or {}
+        self._tasks, self._command, self._environment = (
+            tasks,
+            local_command(image, full_command),
+            env_vars or {},
+        )
 
     def run(self) -> Any:
         """Runs the task; returns a kfp.local Status."""
@@ -152,7 +156,9 @@ def run_pipeline(
     with (root / "kfp.log").open("a") as chatter, contextlib.redirect_stdout(chatter):
         component = _load(kfp, pipeline, arguments)
         runner = kfp.local.SubprocessRunner(use_venv=False)
-        kfp.local.init(runner, pipeline_root=str(root), workspace_root=str(root / "workspace"), raise_on_error=False)
+        kfp.local.init(
+            runner, pipeline_root=str(root), workspace_root=str(root / "workspace"), raise_on_error=False
+        )
         component(**arguments)
     if tasks.failed:
         raise TaskFailedError(tasks.failed)
@@ -181,7 +187,9 @@ def _load(kfp: ModuleType, pipeline: Path, arguments: Mapping[str, Any]) -> Any:
     component = kfp.components.load_component_from_file(str(pipeline))
     legal = component.component_spec.inputs or {}
     if unknown := sorted(arguments.keys() - legal.keys()):
-        raise ConfigurationError(f"{pipeline.name} has no parameter {unknown[0]!r}; legal: {', '.join(sorted(legal))}")
+        raise ConfigurationError(
+            f"{pipeline.name} has no parameter {unknown[0]!r}; legal: {', '.join(sorted(legal))}"
+        )
     return component
 
 
@@ -204,7 +212,9 @@ def main(words: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code: 0 done, 1 a step failed, 130 and 143 after signals."""
     parser = argparse.ArgumentParser(prog="python -m wardround.local.kfp_runner", description=__doc__)
     parser.add_argument("pipeline", type=Path)
-    parser.add_argument("--arguments", type=json.loads, default={}, help="the pipeline's parameters, a JSON object")
+    parser.add_argument(
+        "--arguments", type=json.loads, default={}, help="the pipeline's parameters, a JSON object"
+    )
     parser.add_argument("--root", type=Path, required=True, help="folder for logs and artifacts")
     given = parser.parse_args(words)
     _leave_on(signal.SIGTERM, signal.SIGINT)

@@ -110,7 +110,9 @@ def _outcome(seat: Seat, number: int) -> OutcomeMessage:
 
 
 def _published(site: str, outcomes: list[OutcomeMessage]) -> Mapping[Split, Figures]:
-    found = (outcome.measured.per_site[site] for outcome in reversed(outcomes) if site in outcome.measured.per_site)
+    found = (
+        outcome.measured.per_site[site] for outcome in reversed(outcomes) if site in outcome.measured.per_site
+    )
     return next(found, {})
 
 

@@ -60,7 +60,9 @@ def preprocess(
     task = plan.manifest.recipe_model().task
     folder = settings.work / "datasets" / dataset_name(task)
     chosen = intake_settings(task, source, settings.work / "split.key")
-    return Prepared(folder, intake.preprocess(source.dicom, source.labels, folder, chosen, progress), plan.digest)
+    return Prepared(
+        folder, intake.preprocess(source.dicom, source.labels, folder, chosen, progress), plan.digest
+    )
 
 
 def dataset_name(task: Task) -> str:

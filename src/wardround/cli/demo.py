@@ -8,6 +8,8 @@ from rich.console import Console
 
 from wardround.processes import run_until_signal, set_up_logging
 
+# Where nobody looks at a terminal, tables still need room.
+_LOG_WIDTH = 130
 FOLDER = Path(".wardround/demo")
 
 
@@ -35,6 +37,8 @@ def demo(
     from wardround.local.demo_choices import Wishes
 
     set_up_logging()
+    console = Console()
+    console = console if console.is_terminal else Console(width=_LOG_WIDTH)
     given = dict(locals())
     wishes = Wishes(
         **{name: given[name] for name in Wishes.__dataclass_fields__ if name != "split"},

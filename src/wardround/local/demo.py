@@ -26,7 +26,7 @@ from wardround.local.demo_folder import DemoFolder, claim
 from wardround.local.federate import create_buckets, federate
 from wardround.local.launch import Federation, compile_task
 from wardround.local.seaweed import SeaweedServer
-from wardround.local.setup import Parties, approve, set_up
+from wardround.local.setup import Parties, approve, set_up, set_up_splits
 from wardround.plan.format import MANIFEST_NAME, load_plan
 
 
@@ -43,7 +43,8 @@ class Demo:
         """Does all steps. Raises WardroundError; StoppedError when asked to stop."""
         self._data()
         digest = self._plan()
-        parties = set_up(self._folder, self._choices.sites, self._choices.seed)
+        set_up_splits(self._folder, self._choices)
+        parties = set_up(self._folder, self._choices.sites)
         approve(self._folder, self._choices.sites, digest)
         self._say(f"[bold]approval[/] the demo's data stewards approve plan {digest[:12]} at every hospital")
         with self._exchange(parties) as address:
@@ -56,7 +57,7 @@ class Demo:
 
     def _data(self) -> None:
         self._say(f"[bold]data[/] {self._choices.described()}; hospitals: {', '.join(self._choices.sites)}")
-        self._batch(data_tasks(self._choices, self._folder), "making the images")
+        self._batch(data_tasks(self._choices, self._folder), "hospitals")
 
     def _plan(self) -> str:
         if not (self._folder.plan / MANIFEST_NAME).is_file():

@@ -1,15 +1,16 @@
 """Keys, credentials and approvals of everybody in the demo's federation. What is there already is kept."""
 
-import hashlib
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from wardround.exchange.envelope import SigningKey
 from wardround.exchange.layout import COORDINATOR, Layout
+from wardround.local.demo_choices import Choices
+from wardround.local.demo_data import LABELS
 from wardround.local.demo_folder import DemoFolder
 from wardround.local.seaweed import Identity, federation_identities
+from wardround.local.split_keys import keep_split_key, labelled_images
 
 FEDERATION = "demo"
 
@@ -23,11 +24,9 @@ class Parties:
     identities: tuple[Identity, ...]
 
 
-def set_up(folder: DemoFolder, sites: Iterable[str], seed: int) -> Parties:
+def set_up(folder: DemoFolder, sites: Iterable[str]) -> Parties:
     """Makes what every party needs in its own folder. Raises ConfigurationError for a damaged key."""
     names = sorted(sites)
-    for site in names:
-        _split_key(folder.site(site) / "split.key", f"{seed}/{site}")
     keys = {site: signing_key(folder.site(site)).public.text for site in names}
     identities = federation_identities(Layout(FEDERATION), names, folder.identities)
     return Parties(keys, signing_key(folder.coordinator), tuple(identities.values()))
@@ -40,6 +39,14 @@ def signing_key(party: Path) -> SigningKey:
     if not path.exists():
         SigningKey.generate().save(path)
     return SigningKey.load(path)
+
+
+def set_up_splits(folder: DemoFolder, choices: Choices) -> None:
+    """A split key for each hospital."""
+    for site in choices.sites:
+        path, data = folder.site(site) / "split.key", folder.data(site)
+        if not path.exists():
+            keep_split_key(path, f"{choices.seed}/{site}", labelled_images(data / "dicom", data / LABELS))
 
 
 def approve(folder: DemoFolder, sites: Iterable[str], digest: str) -> None:
@@ -58,12 +65,3 @@ def credentials(folder: DemoFolder, party: str) -> Path:
 def coordinator_variables(folder: DemoFolder) -> dict[str, str]:
     """The environment in which the coordinator's exchange opens."""
     return {"WARDROUND_S3_CREDENTIALS_FILE": str(credentials(folder, COORDINATOR))}
-
-
-def _split_key(path: Path, text: str) -> None:
-    # A hospital's key is random. The demo's follows from the seed, so that a seed gives the same patients
-    # in the same split, and with them the same figures.
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(hashlib.sha256(f"wardround/demo/{text}".encode()).digest())

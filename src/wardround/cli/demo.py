@@ -36,12 +36,22 @@ def demo(
     from wardround.local.demo import run_demo
     from wardround.local.demo_choices import Wishes
 
-    set_up_logging()
-    console = Console()
-    console = console if console.is_terminal else Console(width=_LOG_WIDTH)
-    given = dict(locals())
     wishes = Wishes(
-        **{name: given[name] for name in Wishes.__dataclass_fields__ if name != "split"},
+        folder=folder,
+        rounds=rounds,
+        sites=sites,
+        modality=modality,
+        images=images,
+        label=label,
         split=tuple(split or ()),
+        recipe=recipe,
+        seed=seed,
+        exchange_url=exchange_url,
+        resume=resume,
+        fresh=fresh,
+        report=report,
     )
-    run_until_signal(lambda stop: run_demo(wishes, Console(), stop))
+    set_up_logging()
+    terminal = Console()
+    console = terminal if terminal.is_terminal else Console(width=_LOG_WIDTH)
+    run_until_signal(lambda stop: run_demo(wishes, console, stop))

@@ -44,7 +44,11 @@ def main() -> None:
     rate, reference = statistics.mean(ours), statistics.mean(simulator)
     result = {"rounds_per_min": rate, "tff_rounds_per_min": reference, "all": [ours, simulator]}
     result |= {"rounds": arguments.rounds, "cores": os.cpu_count(), "phases_s": phases}
-    print(json.dumps({"benchmark": "rounds", "ratio": rate / reference, "goal": GOAL, "better": "higher", **result}))
+    print(
+        json.dumps(
+            {"benchmark": "rounds", "ratio": rate / reference, "goal": GOAL, "better": "higher", **result}
+        )
+    )
 
 
 def _simulate(folder: Path, plan: Plan, rounds: int) -> list[float]:

@@ -70,7 +70,9 @@ def _set_up(home: Path, lock: Path, progress: Callable[[str], None]) -> None:
     log = home.parent / f"{home.name}.log"
     with log.open("w") as output:
         for command in _commands(home, lock):
-            done = subprocess.run(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, check=False)
+            done = subprocess.run(
+                command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, check=False
+            )
             if done.returncode:
                 raise ConfigurationError(
                     f"setting up the compiler's environment failed; see {log}. "

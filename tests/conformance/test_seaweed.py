@@ -112,7 +112,7 @@ def _assert_every_other_verb_is_denied(server: SeaweedServer, folder: Path, buck
         lambda: client.delete_object_tags(bucket, "there"),
         lambda: client.enable_object_legal_hold(bucket, "there"),
     ):
-        with pytest.raises(S3Error, match="AccessDenied|Access Denied"):
+        with pytest.raises(S3Error, match=r"AccessDenied|Access Denied"):
             use()
     refused = list(client.remove_objects(bucket, [DeleteObject("there")]))
     assert [error.code for error in refused] == ["AccessDenied"]
@@ -135,7 +135,7 @@ def test_somebody_without_credentials_can_do_nothing(server: SeaweedServer) -> N
         lambda: list(client.list_objects(LAYOUT.federation)),
         lambda: client.remove_object(LAYOUT.federation, "there"),
     ):
-        with pytest.raises(S3Error, match="AccessDenied|Access Denied"):
+        with pytest.raises(S3Error, match=r"AccessDenied|Access Denied"):
             use()
 
 

@@ -141,7 +141,7 @@ def test_predict_gives_probabilities(plan_folder: Path) -> None:
 def test_a_model_with_statistics_that_nobody_aggregates_is_refused_unless_frozen(tmp_path: Path) -> None:
     model = {"file": "tiny_models.py", "function": "normalized"}
     here = Path(__file__).parent
-    with pytest.raises(CompileError, match="group normalisation, or say model.non_trainable: frozen"):
+    with pytest.raises(CompileError, match=r"group normalisation, or say model.non_trainable: frozen"):
         compile_recipe(Recipe.model_validate({**TINY, "model": model}), tmp_path / "plan", folder=here)
     assert not (tmp_path / "plan").exists()
     frozen = Recipe.model_validate({**TINY, "model": {**model, "non_trainable": "frozen"}})
@@ -154,12 +154,21 @@ def test_a_model_with_statistics_that_nobody_aggregates_is_refused_unless_frozen
 
 @pytest.mark.parametrize(
     ("builtin", "size"),
-    [("cnn-small", [32, 32]), ("resnet18-gn", [32, 32]), ("cnn3d-gn", [8, 16, 16]), ("logistic", [8, 64, 64])],
+    [
+        ("cnn-small", [32, 32]),
+        ("resnet18-gn", [32, 32]),
+        ("cnn3d-gn", [8, 16, 16]),
+        ("logistic", [8, 64, 64]),
+    ],
 )
 def test_every_built_in_model_compiles_trains_and_passes_the_review(
     builtin: str, size: list[int], tmp_path: Path
 ) -> None:
-    recipe = {**TINY, "task": {"labels": ["a", "b", "c"], "image": {"size": size}}, "model": {"builtin": builtin}}
+    recipe = {
+        **TINY,
+        "task": {"labels": ["a", "b", "c"], "image": {"size": size}},
+        "model": {"builtin": builtin},
+    }
     plan = compile_recipe(Recipe.model_validate(recipe), tmp_path / "plan")
     check_operations(plan)
     program = Program(plan)

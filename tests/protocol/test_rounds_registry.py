@@ -22,7 +22,9 @@ def versions(uri: str) -> dict[str, dict[str, str]]:
     return {v.version: dict(v.tags) for v in client.search_model_versions("name = 'tiny'")}
 
 
-def test_every_round_is_one_model_version_also_after_a_restart(federation: Federation, tmp_path: Path) -> None:
+def test_every_round_is_one_model_version_also_after_a_restart(
+    federation: Federation, tmp_path: Path
+) -> None:
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     versions(uri)  # makes the tables: MLflow cannot go on with a SQLite file whose making was cut off
     federation.changes = {"tracking_uri": uri}

@@ -17,7 +17,11 @@ def build_evaluation(recipe: Mapping[str, Any], model: CompiledModel) -> Any:
     inner = metrics.SecureSumFactory(_ranges()) if recipe["aggregation"]["secure"] else None
     factory = metrics.SumThenFinalizeFactory(model.evaluate.finalize_metrics, inner_summation_factory=inner)
     aggregation = factory.create(_state_type(model.classes))
-    return tff.learning.algorithms.build_fed_eval(model.evaluate, metrics_aggregation_process=aggregation)
+    return tff.learning.algorithms.build_fed_eval(
+        model.evaluate,
+        metrics_aggregation_process=aggregation,
+        loop_implementation=tff.learning.LoopImplementation.DATASET_ITERATOR,
+    )
 
 
 def _ranges() -> Any:

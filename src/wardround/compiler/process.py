@@ -24,6 +24,9 @@ def build_process(recipe: Mapping[str, Any], model: CompiledModel | None, folder
     parts = {
         "model_aggregator": model_aggregator(aggregation),
         "metrics_aggregator": metrics_aggregator(aggregation["secure"]),
+        # A loop in the graph itself: a session optimizes it once. The body of a dataset's reduce, TFF's default,
+        # is optimized anew in every round, which takes longer than a small hospital's training.
+        "loop_implementation": tff.learning.LoopImplementation.DATASET_ITERATOR,
     }
     build = {"fedavg": _fedavg, "fedprox": _fedprox, "fedsgd": _fedsgd, "mimelite": _mimelite}
     return build[algorithm["name"]](model.train, algorithm, parts)

@@ -53,7 +53,9 @@ class Desk:
         except RefusedError as error:
             return _refusal(site, error)
         except MissingError:
-            return Refusal(site=site, code="missing-file", detail="the update commits a file that is not there")
+            return Refusal(
+                site=site, code="missing-file", detail="the update commits a file that is not there"
+            )
 
     def download(self, site: str, name: str, file: TensorFile) -> Spooled:
         """The update's file on this machine's disk. Raises RefusedError (`wrong-hash` for another size)."""
@@ -87,7 +89,9 @@ class Desk:
         name, file = record.file("update")
         said = record.message
         if said.site != site:
-            raise RefusedError(f"the update says it is of {said.site!r}; it lies at {site!r}", code="unknown-signer")
+            raise RefusedError(
+                f"the update says it is of {said.site!r}; it lies at {site!r}", code="unknown-signer"
+            )
         if said.broadcast != self._round.broadcast:
             raise RefusedError(
                 f"the update answers broadcast {said.broadcast}; this round's is {self._round.broadcast}",

@@ -57,9 +57,7 @@ def play_round(
     return outcome, newest
 
 
-def _decide(
-    run: Run, opened: OpenRound, desk: Desk, tally: Tally, members: Members
-) -> CollectedMessage:
+def _decide(run: Run, opened: OpenRound, desk: Desk, tally: Tally, members: Members) -> CollectedMessage:
     try:
         return run.channel.read(run.own, CollectedMessage, run.me, round=opened.number).message
     except MissingError:

@@ -112,7 +112,8 @@ class Collector:
     def _wait(self, site: str, keys: list[str], enough: threading.Event) -> str | None:
         prefix = self._run.channel.keys.round_prefix(self._round.number)
         seconds = self._run.rules.deadline_s
-        return wait_for_any(self._run.site(site), prefix, keys, seconds=seconds, stop=enough)
+        rhythm = self._members.rhythms[site]
+        return wait_for_any(self._run.site(site), prefix, keys, seconds=seconds, stop=enough, rhythm=rhythm)
 
     def _is_present(self, site: str) -> bool:
         run = self._run

@@ -88,7 +88,12 @@ def splits_of(history: History, step: Step, rules: Rules) -> tuple[Literal["vali
     """On which splits the next round evaluates the newest model."""
     if step == "evaluate":
         return ("validation", "test")
-    due = rules.evaluates and rules.evaluate_every and history.model and history.model % rules.evaluate_every == 0
+    due = (
+        rules.evaluates
+        and rules.evaluate_every
+        and history.model
+        and history.model % rules.evaluate_every == 0
+    )
     seen = {model for model, _ in history.values("val_loss")}
     return ("validation",) if due and history.model not in seen else ()
 

@@ -12,6 +12,7 @@ from wardround.errors import RefusedError, WardroundError
 from wardround.exchange.errors import MissingError
 from wardround.exchange.messages import JoinMessage
 from wardround.exchange.store import wait_for_any
+from wardround.exchange.waiting import Rhythm
 
 _LOG = logging.getLogger(__name__)
 
@@ -30,6 +31,8 @@ class Members:
         self._refused: set[str] = set()
         self._lock = threading.Lock()
         self.joined: dict[str, JoinMessage] = {}
+        # How long each site's answers take, over the rounds.
+        self.rhythms: dict[str, Rhythm] = {site: Rhythm() for site in run.members}
 
     def look(self) -> None:
         """Reads the `join.json` of every member that has none yet."""
@@ -98,7 +101,9 @@ def _check_join(site: str, message: JoinMessage, run: Run) -> None:
             code="wrong-digest",
         )
     if message.public_key != run.members[site].key.text:
-        raise RefusedError(f"site {site!r} joins with a key that is not its member key", code="unknown-signer")
+        raise RefusedError(
+            f"site {site!r} joins with a key that is not its member key", code="unknown-signer"
+        )
 
 
 def cohort(joined: Mapping[str, JoinMessage], missing: tuple[str, ...]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from wardround.exchange.errors import ConflictError, ExistsError
-from wardround.exchange.waiting import Watch, wait_until
+from wardround.exchange.waiting import Rhythm, Watch, wait_until
 
 
 class Store(Protocol):
@@ -110,6 +110,7 @@ def wait_for_any(
     *,
     seconds: float,
     stop: threading.Event | None = None,
+    rhythm: Rhythm | None = None,
 ) -> str | None:
     """The first of `keys`, in their order, that exists; None after `seconds`. All are under `prefix`.
 
@@ -122,4 +123,5 @@ def wait_for_any(
         seconds=seconds,
         stop=stop,
         prefix=prefix,
+        rhythm=rhythm,
     )

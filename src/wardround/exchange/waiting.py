@@ -20,6 +20,8 @@ LONGEST_SECONDS = 1.0
 # A pause is a share of the time already waited, so the delay that it causes stays within that share of the
 # wait, and the number of looks grows with the wait's logarithm only.
 SHARE = 0.12
+# For this share of the time that the last wait of its kind took, nothing is looked at (but every second).
+QUIET_SHARE = 0.75
 # A waiter that is told also looks by itself this often: an event may get lost with its connection.
 SAFETY_SECONDS = 5.0
 # Two events cannot be waited for at once: how long it may take to see that the process was asked to stop.
@@ -43,6 +45,17 @@ class Watchable(Protocol):
 
     def watch(self, prefix: str, bell: threading.Event) -> Watch:
         """A watch that sets `bell` when something may have been written under `prefix`, if told of it."""
+
+
+class Rhythm:
+    """How long the last wait of one kind took. The next one is left alone for most of that time.
+
+    Rounds repeat: without this, every site and watcher would ask a server dozens of times a round for what is
+    known not to be there yet. Used by one waiter at a time.
+    """
+
+    def __init__(self) -> None:
+        self.expected = 0.0
 
 
 class SilentWatch:
@@ -70,6 +83,7 @@ def wait_until(
     seconds: float,
     stop: threading.Event | None = None,
     prefix: str = "",
+    rhythm: Rhythm | None = None,
 ) -> T | None:
     """The first result of `ready()` that is not None, or None after `seconds` (a duration, never a date).
 
@@ -77,7 +91,7 @@ def wait_until(
     been written, and a last time at the end, always in the caller's thread; what it raises goes to the
     caller. Raises StoppedError soon after `stop` is set.
     """
-    start = time.monotonic()
+    start, rhythm = time.monotonic(), rhythm or Rhythm()
     bell = threading.Event()
     with ExitStack() as stack:
         watches = [stack.enter_context(store.watch(prefix, bell)) for store in stores]
@@ -85,14 +99,19 @@ def wait_until(
             stop_if_asked(stop)
             waited = time.monotonic() - start
             if (found := ready()) is not None or waited >= seconds:
+                rhythm.expected = waited
                 return found
             told = all(watch.told for watch in watches)
-            _listen(bell, min(SAFETY_SECONDS if told else _pause(waited), seconds - waited), stop)
+            _listen(
+                bell, min(SAFETY_SECONDS if told else _pause(waited, rhythm.expected), seconds - waited), stop
+            )
 
 
-def _pause(waited: float) -> float:
+def _pause(waited: float, expected: float) -> float:
+    quiet = expected * QUIET_SHARE - waited
+    pause = quiet if quiet > 0 else waited * SHARE
     # Jitter keeps the sites of a federation from asking in step.
-    return min(max(FIRST_SECONDS, waited * SHARE), LONGEST_SECONDS) * random.uniform(0.8, 1.2)
+    return min(max(FIRST_SECONDS, pause), LONGEST_SECONDS) * random.uniform(0.8, 1.2)
 
 
 def _listen(bell: threading.Event, seconds: float, stop: threading.Event | None) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from wardround.errors import RefusedError
+from wardround.plan.data import Array
 from wardround.plan.process import Process, Tensors, flat
 
 
@@ -37,7 +36,7 @@ class Accumulator:
         }
         self.count += 1
 
-    def _added(self, name: str, own: Tensors) -> np.ndarray:  # type: ignore[type-arg]
+    def _added(self, name: str, own: Tensors) -> Array:
         before = self._secure.get(name)
         total = own[name] if before is None else before + own[name]
         return total % self._modulus[name] if name in self._modulus else total

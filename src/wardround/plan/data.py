@@ -62,8 +62,12 @@ class Pipeline:
                 "y": tf.gather(self._labels, index),
             }
 
+        # The pipeline is built anew in every round: tuning and rewriting it would take longer than they save.
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        options.experimental_optimization.apply_default_optimizations = False
         indices = tf.data.Dataset.from_tensor_slices(self._order).batch(batch_size)
-        return indices.map(tf.autograph.experimental.do_not_convert(gather)).prefetch(2)
+        return indices.map(tf.autograph.experimental.do_not_convert(gather)).prefetch(2).with_options(options)
 
     def bind(self, examples: Examples, order: Array) -> None:
         """Say what the next run goes through. Raises RefusedError for examples of another shape or dtype."""

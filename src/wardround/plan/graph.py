@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from wardround.errors import RefusedError
+from wardround.plan.data import Array, Pipeline
 from wardround.plan.format import Part
 
 v1 = tf.compat.v1
-Array = np.ndarray[Any, Any]
 
 
 class GraphRunner:
     """A part's graph, imported once and kept warm. Not thread-safe.
 
-    `inputs` replaces tensors of the graph by others: a function that builds them inside the runner's own
-    graph, so that a dataset pipeline and the part run as one.
+    `pipeline` builds the part's dataset inside the runner's own graph, so that both run as one.
     """
 
-    def __init__(self, part: Part, data: bytes, *, threads: int | None = None, pipeline: Any = None) -> None:
+    def __init__(
+        self,
+        part: Part,
+        data: bytes,
+        *,
+        threads: int | None = None,
+        pipeline: Callable[[], Pipeline] | None = None,
+    ) -> None:
         self._part = part
         self._graph = tf.Graph()
         with self._graph.as_default():
             self.pipeline = pipeline() if pipeline else None
-            replaced = {part.arguments["dataset"][0].tensor: self.pipeline.variant} if pipeline else {}
-            self._import(data, replaced)
+            dataset = {part.arguments["dataset"][0].tensor: self.pipeline.variant} if self.pipeline else {}
+            self._import(data, dataset)
         self._session = v1.Session(graph=self._graph, config=session_config(threads))
-        self._functions: dict[tuple[str, ...], Any] = {}
 
     def _import(self, data: bytes, replaced: Mapping[str, Any]) -> None:
         definition = v1.GraphDef()
@@ -61,9 +66,10 @@ class GraphRunner:
 def session_config(threads: int | None) -> Any:
     """Return a ConfigProto with `threads` worker threads, or TensorFlow's own choice."""
     count = threads or 0
-    return v1.ConfigProto(
-        intra_op_parallelism_threads=count, inter_op_parallelism_threads=count, use_per_session_threads=False
-    )
+    config = v1.ConfigProto(intra_op_parallelism_threads=count, inter_op_parallelism_threads=count)
+    # Idle worker threads would spin, at the cost of whoever else has work on the same cores.
+    config.experimental.disable_thread_spinning = True
+    return config
 
 
 def _inside(name: str) -> str:

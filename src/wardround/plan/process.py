@@ -45,7 +45,7 @@ class Process:
         self._recipe = recipe
         self._threads = threads
         self._runners: dict[str, GraphRunner] = {}
-        self._workers: dict[str, GraphRunner] = {}
+        self._workers: dict[str, tuple[GraphRunner, Pipeline]] = {}
 
     def initialize(self) -> Tensors:
         """Return the initial state."""
@@ -60,8 +60,8 @@ class Process:
     def work(self, examples: Examples, order: Array, broadcast: Mapping[str, Array]) -> Tensors:
         """(examples in order, broadcast) → update, named `<kind of sum>/<leaf>`."""
         part = self.parts.work
-        runner = self._worker(str(examples.images.dtype))
-        runner.pipeline.bind(examples, order)
+        runner, pipeline = self._worker(str(examples.images.dtype))
+        pipeline.bind(examples, order)
         names, tensors = _leaves(part.results, SUM_KINDS)
         values = runner.run(flat(part.arguments["broadcast"], broadcast, ""), tensors)
         return dict(zip(names, values, strict=True))
@@ -91,15 +91,17 @@ class Process:
             self._runners[part.file] = GraphRunner(part, self._plan.graph(part), threads=self._threads)
         return self._runners[part.file]
 
-    def _worker(self, dtype: str) -> GraphRunner:
+    def _worker(self, dtype: str) -> tuple[GraphRunner, Pipeline]:
         if dtype not in self._workers:
-            batch = self._recipe.algorithm.client.batch_size
-            self._workers[dtype] = GraphRunner(
-                self.parts.work,
-                self._plan.graph(self.parts.work),
-                threads=self._threads,
-                pipeline=lambda: Pipeline(self._image_shape, dtype, batch),
-            )
+            made: list[Pipeline] = []
+
+            def pipeline() -> Pipeline:
+                made.append(Pipeline(self._image_shape, dtype, self._recipe.algorithm.client.batch_size))
+                return made[0]
+
+            graph = self._plan.graph(self.parts.work)
+            runner = GraphRunner(self.parts.work, graph, threads=self._threads, pipeline=pipeline)
+            self._workers[dtype] = (runner, made[0])
         return self._workers[dtype]
 
     @cached_property

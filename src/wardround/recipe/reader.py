@@ -63,10 +63,9 @@ def _describe(problem: ErrorDetails, node: yaml.Node | None, source: str) -> str
 
 def _is_union_branch(part: int | str) -> bool:
     """Pydantic adds the branch of a union to the path of an error, such as `literal['youden']`."""
-    return (
-        (isinstance(part, str)
-        and any(mark in part for mark in "[('"))
-        or part in ("float", "constrained-float")
+    return (isinstance(part, str) and any(mark in part for mark in "[('")) or part in (
+        "float",
+        "constrained-float",
     )
 
 

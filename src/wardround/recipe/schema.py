@@ -209,11 +209,11 @@ class Recipe(Section):
         if self.aggregation.secure and self.evaluation.per_site:
             raise ValueError("aggregation.secure lets only sums leave: evaluation.per_site can't be true")
         volumes = len(self.task.image.size) == 3
-        if self.model and self.model.builtin and (self.model.builtin == "cnn3d-gn") != volumes:
-            if self.model.builtin != "logistic":
-                raise ValueError(
-                    "cnn3d-gn takes volumes, size [depth, height, width]; cnn-small and resnet18-gn take [height, width]"
-                )
+        builtin = self.model.builtin if self.model else None
+        if builtin not in (None, "logistic") and (builtin == "cnn3d-gn") != volumes:
+            raise ValueError(
+                "cnn3d-gn takes volumes, size [depth, height, width]; cnn-small and resnet18-gn take [height, width]"
+            )
         return self
 
     @property

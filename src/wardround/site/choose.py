@@ -41,7 +41,14 @@ def wait_for_round(seat: Seat, after: int) -> int | None:
 def _wait(seat: Seat, number: int) -> int | None:
     channel, seconds = seat.channel, seat.settings.round_wait_s
     wanted, final = channel.where(RoundMessage, number), channel.where(FinalMessage)
-    found = wait_for_any(seat.shared, channel.keys.prefix, [wanted, final], seconds=seconds, stop=seat.stop)
+    found = wait_for_any(
+        seat.shared,
+        channel.keys.prefix,
+        [wanted, final],
+        seconds=seconds,
+        stop=seat.stop,
+        rhythm=seat.rhythm,
+    )
     if found is None:
         raise PatienceError(
             f"round {number} was not opened within {seconds:g} s; ask the coordinator, and start again when it runs"

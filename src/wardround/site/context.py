@@ -1,19 +1,20 @@
 """What every step of a site shares: the run, the two buckets that it uses, and its folder."""
 
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from wardround.exchange.envelope import PublicKey, SigningKey
 from wardround.exchange.layout import COORDINATOR, Layout
 from wardround.exchange.records import Channel, Peer
 from wardround.exchange.store import Exchange, Store
+from wardround.exchange.waiting import Rhythm
 from wardround.site.settings import SiteSettings
 
 
 @dataclass(frozen=True)
 class Seat:
-    """A site's place in one run. `work`: its folder for this run."""
+    """A site's place in one run. `work`: its folder for this run; `rhythm`: how long rounds are in coming."""
 
     channel: Channel
     coordinator: Peer
@@ -21,6 +22,7 @@ class Seat:
     work: Path
     settings: SiteSettings
     stop: threading.Event
+    rhythm: Rhythm = field(default_factory=Rhythm)
 
     @property
     def site(self) -> str:

@@ -1,5 +1,7 @@
 """A hospital refuses graphs with operations that could reach anything but the plan's own tensors."""
 
+import contextlib
+
 import pytest
 import tensorflow as tf
 from hypothesis import given
@@ -73,10 +75,8 @@ def test_arithmetic_is_counted() -> None:
 
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_are_refused_or_counted_and_never_crash(data: bytes) -> None:
-    try:
+    with contextlib.suppress(RefusedError):
         check_graph("graphs/work.pb", data)
-    except RefusedError:
-        pass
 
 
 def test_every_name_on_the_allow_list_is_an_operation_of_this_tensorflow() -> None:

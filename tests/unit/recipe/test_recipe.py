@@ -41,15 +41,30 @@ def test_defaults_make_most_lines_optional() -> None:
     ("change", "expected"),
     [
         ("algorithm: {name: fedawg}", "recipe.yaml:5: algorithm.name: legal are 'fedavg'"),
-        ("rounds: {count: 0}", "recipe.yaml:5: rounds.count: input should be greater than or equal to 1 (value 0)"),
-        ("rounds: {deadline: soon}", "recipe.yaml:5: rounds.deadline: a duration is a number with s, m, h or d"),
+        (
+            "rounds: {count: 0}",
+            "recipe.yaml:5: rounds.count: input should be greater than or equal to 1 (value 0)",
+        ),
+        (
+            "rounds: {deadline: soon}",
+            "recipe.yaml:5: rounds.deadline: a duration is a number with s, m, h or d",
+        ),
         ("evaluation: {evry: 1}", "recipe.yaml:5: evaluation.evry: no such key; legal are every, positive"),
-        ("algorithm: {client: {optimiser: adam}}", "algorithm.client.optimiser: no such key; legal are optimizer"),
+        (
+            "algorithm: {client: {optimiser: adam}}",
+            "algorithm.client.optimiser: no such key; legal are optimizer",
+        ),
         ("evaluation: {positive: c}", "evaluation.positive is 'c', legal are the labels ['a', 'b']"),
-        ("aggregation: {secure: true, compressed: true}", "recipe.yaml:5: aggregation: secure and compressed"),
+        (
+            "aggregation: {secure: true, compressed: true}",
+            "recipe.yaml:5: aggregation: secure and compressed",
+        ),
         ("algorithm: {name: fedprox}", "proximal_strength belongs to fedprox, which needs it"),
         ("algorithm: {name: fedsgd, client: {epochs: 2}}", "fedsgd takes one gradient over all examples"),
-        ("algorithm: {client: {optimizer: adam, momentum: 0.9}}", "momentum belongs to optimizer sgd, not adam"),
+        (
+            "algorithm: {client: {optimizer: adam, momentum: 0.9}}",
+            "momentum belongs to optimizer sgd, not adam",
+        ),
     ],
 )
 def test_an_error_names_the_line_the_value_and_the_legal_values(change: str, expected: str) -> None:

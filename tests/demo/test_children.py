@@ -60,7 +60,8 @@ from pathlib import Path
 from wardround.local.children import Children, Mailbox, Task
 mailbox = Mailbox(threading.Event())
 with Children(mailbox.put, {str(tmp_path)!r}) as children:
-    children.start(Task("child", ("-c", "import time; print('progress 1 1', flush=True); time.sleep(600)"), Path({str(tmp_path)!r}) / "log"))
+    code = "import time; print('progress 1 1', flush=True); time.sleep(600)"
+    children.start(Task("child", ("-c", code), Path({str(tmp_path)!r}) / "log"))
     print(mailbox.get(), flush=True)
     mailbox.get()
 """

@@ -13,6 +13,9 @@ from wardround.compiler.model import CompiledModel, load_function
 from wardround.compiler.optimizers import client_optimizer, schedule, server_optimizer
 
 _T = tff.learning.algorithms
+# A loop in the graph itself, which a session optimizes once. The body of a dataset's reduce, TFF's default, is
+# optimized anew in every round, which takes longer than a small hospital's training.
+_LOOP = tff.learning.LoopImplementation.DATASET_ITERATOR
 
 
 def build_process(recipe: Mapping[str, Any], model: CompiledModel | None, folder: pathlib.Path) -> Any:
@@ -24,10 +27,9 @@ def build_process(recipe: Mapping[str, Any], model: CompiledModel | None, folder
     parts = {
         "model_aggregator": model_aggregator(aggregation),
         "metrics_aggregator": metrics_aggregator(aggregation["secure"]),
-        # A loop in the graph itself: a session optimizes it once. The body of a dataset's reduce, TFF's default,
-        # is optimized anew in every round, which takes longer than a small hospital's training.
-        "loop_implementation": tff.learning.LoopImplementation.DATASET_ITERATOR,
     }
+    if not algorithm["client"]["schedule"]:  # TFF's scheduled client work traces with its default loop only
+        parts["loop_implementation"] = _LOOP
     build = {"fedavg": _fedavg, "fedprox": _fedprox, "fedsgd": _fedsgd, "mimelite": _mimelite}
     return build[algorithm["name"]](model.train, algorithm, parts)
 

@@ -1,8 +1,10 @@
 """Which round to work on: the newest that is open. A site that comes late, or back, skips the others."""
 
+import itertools
+
 from wardround.errors import WardroundError
 from wardround.exchange.messages import FinalMessage, OutcomeMessage, RoundMessage
-from wardround.exchange.store import wait_for_any
+from wardround.exchange.waiting import wait_until
 from wardround.site.context import Seat
 
 
@@ -41,12 +43,20 @@ def wait_for_round(seat: Seat, after: int) -> int | None:
 def _wait(seat: Seat, number: int) -> int | None:
     channel, seconds = seat.channel, seat.settings.round_wait_s
     wanted, final = channel.where(RoundMessage, number), channel.where(FinalMessage)
-    found = wait_for_any(
-        seat.shared,
-        channel.keys.prefix,
-        [wanted, final],
+    looks = itertools.count()
+
+    def look() -> str | None:
+        if seat.shared.exists(wanted):
+            return wanted
+        # A run ends once and has many rounds: its end is not asked for at every look.
+        return final if next(looks) % 4 == 0 and seat.shared.exists(final) else None
+
+    found = wait_until(
+        [seat.shared],
+        look,
         seconds=seconds,
         stop=seat.stop,
+        prefix=channel.keys.prefix,
         rhythm=seat.rhythm,
     )
     if found is None:

@@ -70,9 +70,9 @@ def _prepare(folder: Path) -> int:
     program, generator = Program(plan), np.random.default_rng(1)
     for index in range(2):
         tensors = {}
-        for spec in program.update_spec(("train",)).values():
+        for name, spec in program.update_spec(("train",)).items():
             value = generator.standard_normal(spec.shape, dtype=np.float32) * np.float32(0.01) + 1
-            tensors[spec.name] = np.asarray(value, spec.dtype).reshape(spec.shape)
+            tensors[name] = np.asarray(value, spec.dtype).reshape(spec.shape)
         file = write_tensors(folder / f"update{index}.safetensors", tensors)
         (folder / f"update{index}.json").write_text(json.dumps({"sha256": file.sha256, "size": file.size}))
     return file.size

@@ -57,6 +57,11 @@ class Rhythm:
     def __init__(self) -> None:
         self.expected = 0.0
 
+    def learn(self, waited: float, looks: int) -> None:
+        """Remembers a wait that ended at its `looks`-th look; one that ended at the first look after the quiet
+        time may have been over long before, so the next one is left alone for half as long."""
+        self.expected = waited / 2 if looks == 2 else waited
+
 
 class SilentWatch:
     """The watch of a store that is never told."""
@@ -91,15 +96,15 @@ def wait_until(
     been written, and a last time at the end, always in the caller's thread; what it raises goes to the
     caller. Raises StoppedError soon after `stop` is set.
     """
-    start, rhythm = time.monotonic(), rhythm or Rhythm()
+    start, rhythm, looks = time.monotonic(), rhythm or Rhythm(), 0
     bell = threading.Event()
     with ExitStack() as stack:
         watches = [stack.enter_context(store.watch(prefix, bell)) for store in stores]
         while True:
             stop_if_asked(stop)
-            waited = time.monotonic() - start
+            waited, looks = time.monotonic() - start, looks + 1
             if (found := ready()) is not None or waited >= seconds:
-                rhythm.expected = waited
+                rhythm.learn(waited, looks)
                 return found
             told = all(watch.told for watch in watches)
             _listen(

@@ -258,6 +258,7 @@ def _environment(folder: Path) -> Mapping[str, str]:
         "HOME": str(folder),
         "PATH": os.defpath,
         "GOMEMLIMIT": "512MiB",
+        "GOGC": "400",  # its heap is small: collect rarely
         "WEED_MASTER_VOLUME_GROWTH_COPY_1": "2",  # new volumes at once for a bucket; 7 if not said
     }
 

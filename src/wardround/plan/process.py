@@ -21,9 +21,8 @@ STORED_SCALE = {"uint8": 1 / 255, "uint16": 1 / 65535, "float32": 1.0}
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """Name, shape and dtype of one tensor; a dimension of None is only known when it arrives."""
+    """Shape and dtype of one tensor."""
 
-    name: str
     shape: tuple[int, ...]
     dtype: str
 
@@ -173,7 +172,6 @@ def _specs(leaves: Iterable[Leaf], prefix: str) -> dict[str, TensorSpec]:
             raise RefusedError(
                 f"{leaf.name} has no fixed shape: what leaves can't be bounded", code="open-shape"
             )
-        name = f"{prefix}{leaf.name}"
         shape = tuple(int(side) for side in leaf.shape if side is not None)
-        found[name] = TensorSpec(name, shape, np.dtype(leaf.dtype).name)
+        found[f"{prefix}{leaf.name}"] = TensorSpec(shape, np.dtype(leaf.dtype).name)
     return found

@@ -32,24 +32,26 @@ def wait_for_round(seat: Seat, after: int) -> int | None:
     Raises PatienceError after `round_wait_s` without a new round, StoppedError.
     """
     while True:
-        number = _wait(seat, after + 1)
-        if number is None or not is_closed(seat, number):
+        number, is_fresh = _wait(seat, after + 1)
+        if number is None or is_fresh or not is_closed(seat, number):
             return number
         after = newest_round(seat)
         if not is_closed(seat, after):
             return after
 
 
-def _wait(seat: Seat, number: int) -> int | None:
+def _wait(seat: Seat, number: int) -> tuple[int | None, bool]:
+    """The round, or None when the run has ended; and whether it was opened while we waited."""
     channel, seconds = seat.channel, seat.settings.round_wait_s
     wanted, final = channel.where(RoundMessage, number), channel.where(FinalMessage)
     looks = itertools.count()
 
     def look() -> str | None:
+        look_number = next(looks)
         if seat.shared.exists(wanted):
             return wanted
         # A run ends once and has many rounds: its end is not asked for at every look.
-        return final if next(looks) % 4 == 0 and seat.shared.exists(final) else None
+        return final if look_number % 4 == 0 and seat.shared.exists(final) else None
 
     found = wait_until(
         [seat.shared],
@@ -63,4 +65,4 @@ def _wait(seat: Seat, number: int) -> int | None:
         raise PatienceError(
             f"round {number} was not opened within {seconds:g} s; ask the coordinator, and start again when it runs"
         )
-    return number if found == wanted else None
+    return number if found == wanted else None, next(looks) > 1

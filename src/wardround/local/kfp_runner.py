@@ -40,22 +40,23 @@ class TaskFailedError(WardroundError):
 
 @dataclass
 class Tasks:
-    """Where tasks log, and the last one that failed. `report` gets a line at each start and end."""
+    """Where tasks log. `report` gets a line at each start and end."""
 
     root: Path
     report: Callable[[str], None]
-    failed: str | None = None
 
-    def run(self, command: Sequence[str], environment: Mapping[str, str]) -> bool:
-        """Runs a step to its end; whether it succeeded."""
+    def run(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        """Runs a step to its end. Raises TaskFailedError."""
         name = step_name(command)
         log = self.root / f"{name}.log"
         self.report(f"{name}: started, log {log}")
         code = run_child(command, environment, log)
         self.report(f"{name}: {'done' if code == 0 else f'failed with exit code {code}'}")
         if code:
-            self.failed = f"step {name} failed with exit code {code}: {_last_line(log)} (all of it: {log})"
-        return code == 0
+            # Raised through kfp, whose retries are for a cluster's lost pods: here a person waits and can resume.
+            raise TaskFailedError(
+                f"step {name} failed with exit code {code}: {_last_line(log)} (all of it: {log})"
+            )
 
 
 class TaskHandler:
@@ -80,7 +81,8 @@ class TaskHandler:
         """Runs the task; returns a kfp.local Status."""
         from kfp.local.status import Status
 
-        return Status.SUCCESS if self._tasks.run(self._command, self._environment) else Status.FAILURE
+        self._tasks.run(self._command, self._environment)
+        return Status.SUCCESS
 
 
 def local_command(image: str, command: Sequence[str]) -> list[str]:
@@ -160,8 +162,6 @@ def run_pipeline(
             runner, pipeline_root=str(root), workspace_root=str(root / "workspace"), raise_on_error=False
         )
         component(**arguments)
-    if tasks.failed:
-        raise TaskFailedError(tasks.failed)
 
 
 def _import_kfp() -> ModuleType:

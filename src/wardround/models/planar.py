@@ -19,7 +19,8 @@ def cnn_small(shape: Sequence[int], classes: int) -> tf.keras.Model:
         x = _L.Conv2D(channels, 3, padding="same", use_bias=False)(x)
         x = _L.ReLU()(group_norm(channels)(x))
         x = _L.MaxPooling2D(2)(x)
-    x = _L.GlobalAveragePooling2D()(x)
+    # The mean tells how an image is, the maximum whether something small is in it.
+    x = _L.Concatenate()([_L.GlobalAveragePooling2D()(x), _L.GlobalMaxPooling2D()(x)])
     return tf.keras.Model(images, _L.Dense(classes)(x))
 
 

@@ -63,7 +63,17 @@ def make_world(folder: Path, plan: Path) -> Iterator[World]:
     for number, site in enumerate(SITES):
         write_dataset(folder / "data" / site, _images(SIZES[site], number), labels=["normal", "opacity"])
     with SeaweedServer(folder / "server", identities.values()) as server:
-        yield World(folder, server.endpoint, plan)
+        world = World(folder, server.endpoint, plan)
+        _create_buckets(world)
+        yield world
+
+
+def _create_buckets(world: World) -> None:
+    """As a coordinator does; tests play sites by hand that would not wait for it."""
+    layout = Layout(FEDERATION)
+    exchange = S3Exchange(from_environment(world.address, world.environment(COORDINATOR)))
+    for name in (layout.federation, layout.coordinator, *map(layout.site, SITES)):
+        exchange.create_bucket(name)
 
 
 def _images(count: int, seed: int) -> dict[str, tuple[Any, Any]]:

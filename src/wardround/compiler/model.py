@@ -1,9 +1,11 @@
 """The recipe's model as TFF functional models, and its weights by name."""
 
 import collections
+import contextlib
+import functools
 import importlib.util
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,11 +43,14 @@ def build_model(recipe: Mapping[str, Any], folder: pathlib.Path) -> CompiledMode
     classes = len(recipe["task"]["labels"])
     shape = (*recipe["task"]["image"]["size"], 1)
     builder = _builder(recipe["model"], folder, shape, classes)
-    seed = recipe["seed"]
+    seed, frozen = recipe["seed"], recipe["model"]["non_trainable"] == "frozen"
 
     def keras_model() -> tf.keras.Model:
         tf.keras.utils.set_random_seed(seed)
-        return builder()
+        if not frozen:
+            return builder()
+        with _stored_statistics():
+            return _keep_statistics(builder())
 
     tf.keras.backend.clear_session()  # so that layers are numbered from the start
     created: list[tf.Variable] = []
@@ -87,6 +92,34 @@ def _builder(
     if settings["builtin"]:
         return lambda: BUILTIN[settings["builtin"]](shape, classes)
     return load_function(folder / settings["file"], settings["function"])
+
+
+@contextlib.contextmanager
+def _stored_statistics() -> Iterator[None]:
+    """Let batch normalisation made in here read its statistics also in training, where it would write them.
+
+    The class is changed, not the layers: a Keras model calls its layers while it is being built.
+    """
+    layer = tf.keras.layers.BatchNormalization
+    original = layer.call
+
+    def call(self: Any, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        return original(self, inputs, training=False)
+
+    layer.call = call
+    try:
+        yield
+    finally:
+        layer.call = original
+
+
+def _keep_statistics(model: Any) -> Any:
+    """The same for the layers of a finished model, which are called again where it is traced."""
+    for layer in getattr(model, "layers", ()):
+        if isinstance(layer, tf.keras.layers.BatchNormalization):
+            layer.call = functools.partial(type(layer).call, layer)  # the class's changed method
+        _keep_statistics(layer)
+    return model
 
 
 def _check(model: Any, settings: Mapping[str, Any], shape: tuple[int, ...], classes: int) -> None:

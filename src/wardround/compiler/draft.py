@@ -26,13 +26,12 @@ def compile_draft(
     progress("building the learning process")
     process = build_process(recipe, model, folder)
     progress("compiling the training graphs")
-    parts = {"train": write_process(process, out)}
     weights = process.get_model_weights
     draft = {
         "recipe": dict(recipe),
         "versions": _versions(),
         "element": _element(process),
-        "train": parts["train"],
+        "train": write_process(process, out),
         "weights_part": write_part(weights, out, "weights", ("state",), ("weights",)),
         "weights": _weight_table(weights, model),
         "layers": [list(layer) for layer in model.layers] if model else [],

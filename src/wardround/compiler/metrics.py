@@ -7,7 +7,6 @@ import tensorflow as tf
 
 BINS = 256
 LOG_ODDS_LIMIT = 12.0
-State = "collections.OrderedDict[str, Any]"
 
 
 def training_metrics() -> tuple[Any, Any, Any]:

@@ -56,6 +56,14 @@ class SecureLimits(Frozen):
     max_input: tuple[int, ...] = ()
     modulus: tuple[int, ...] = ()
 
+    def by_kind(self) -> dict[str, tuple[int, ...]]:
+        """The exclusive upper bound of every tensor of each kind of secure sum."""
+        return {
+            "secure_bitwidth": tuple(2**bits for bits in self.bits),
+            "secure_max_input": tuple(largest + 1 for largest in self.max_input),
+            "secure_modular": self.modulus,
+        }
+
 
 class ProcessParts(Frozen):
     """The parts of training, or of federated evaluation (MapReduceForm, section 4 of the design)."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
@@ -70,7 +70,7 @@ def _aggregation_words(recipe: Recipe) -> str:
 
 
 def _model(plan: Plan) -> Table:
-    total = sum(_count(weight.shape) for weight in plan.manifest.weights)
+    total = sum(math.prod(weight.shape) for weight in plan.manifest.weights)
     table = Table(title=f"\nModel: {total:,} weights", title_justify="left")
     table.add_column("layer")
     table.add_column("kind")
@@ -78,15 +78,8 @@ def _model(plan: Plan) -> Table:
     for name, kind, count in plan.manifest.layers:
         table.add_row(escape(name), escape(kind), f"{count:,}" if count else "")
     for weight in plan.manifest.weights if not plan.manifest.layers else ():
-        table.add_row(escape(weight.name), "", f"{_count(weight.shape):,}")
+        table.add_row(escape(weight.name), "", f"{math.prod(weight.shape):,}")
     return table
-
-
-def _count(shape: Iterable[int]) -> int:
-    total = 1
-    for side in shape:
-        total *= side
-    return total
 
 
 def _operations(found: Counter[str], every: bool) -> RenderableType:

@@ -128,16 +128,10 @@ class Process:
     @cached_property
     def limits(self) -> dict[str, int]:
         """The exclusive upper bound of each securely summed tensor of an update."""
-        secure = self.parts.secure
-        bounds = {
-            "secure_bitwidth": [2**bits for bits in secure.bits],
-            "secure_max_input": [largest + 1 for largest in secure.max_input],
-            "secure_modular": list(secure.modulus),
-        }
         results = self.parts.work.results
         return {
             f"{kind}/{leaf.name}": limit
-            for kind, limits in bounds.items()
+            for kind, limits in self.parts.secure.by_kind().items()
             for leaf, limit in zip(results[kind], limits, strict=True)
         }
 

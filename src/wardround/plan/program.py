@@ -12,7 +12,7 @@ import numpy as np
 from wardround.errors import RefusedError
 from wardround.plan.accumulator import Accumulator
 from wardround.plan.data import Array, Examples
-from wardround.plan.format import Plan
+from wardround.plan.format import Part, Plan
 from wardround.plan.graph import GraphRunner
 from wardround.plan.process import Process, Tensors, TensorSpec, flat, unprefixed
 
@@ -110,11 +110,7 @@ class Program:
 
     def predict(self, weights: Mapping[str, Array], images: Array) -> Array:
         """Return softmax scores float32 [N, classes] of images float32 [N, …, 1] in [0, 1]."""
-        part = self.plan.manifest.predict
-        if part is None:
-            raise RefusedError(
-                "this plan was compiled without a model: it can't predict", code="no-prediction"
-            )
+        part = self._predict_part
         ordered = [weights[spec.name] for spec in self.plan.manifest.weights]
         feeds = {leaf.tensor: value for leaf, value in zip(part.arguments["weights"], ordered, strict=True)}
         feeds[part.arguments["images"][0].tensor] = images
@@ -170,13 +166,18 @@ class Program:
         part = self.plan.manifest.weights_part
         return GraphRunner(part, self.plan.graph(part), threads=self._threads)
 
-    @cached_property
-    def _predict_runner(self) -> GraphRunner:
+    @property
+    def _predict_part(self) -> Part:
         part = self.plan.manifest.predict
         if part is None:
             raise RefusedError(
                 "this plan was compiled without a model: it can't predict", code="no-prediction"
             )
+        return part
+
+    @cached_property
+    def _predict_runner(self) -> GraphRunner:
+        part = self._predict_part
         return GraphRunner(part, self.plan.graph(part), threads=self._threads)
 
 

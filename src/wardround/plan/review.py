@@ -91,7 +91,7 @@ def _forbidden(part: str, operation: str, why: str) -> RefusedError:
 
 
 def _leaving(parts: ProcessParts, weights: tuple[WeightSpec, ...], stage: str) -> Iterator[Leaving]:
-    bounds = _bounds(parts)
+    bounds = parts.secure.by_kind()
     for kind in SUM_KINDS:
         leaves = parts.work.results[kind] if kind != "plain" else parts.accumulate.arguments["update"]
         meanings = _meanings(leaves, weights)
@@ -104,15 +104,6 @@ def _leaving(parts: ProcessParts, weights: tuple[WeightSpec, ...], stage: str) -
                 bytes=_size(leaf),
                 bound=bounds[kind][position] if kind != "plain" else None,
             )
-
-
-def _bounds(parts: ProcessParts) -> dict[str, list[int]]:
-    secure = parts.secure
-    return {
-        "secure_bitwidth": [2**bits for bits in secure.bits],
-        "secure_max_input": [largest + 1 for largest in secure.max_input],
-        "secure_modular": list(secure.modulus),
-    }
 
 
 def _size(leaf: Leaf) -> int:

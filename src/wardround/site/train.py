@@ -41,7 +41,7 @@ def make_update(
 
 
 def _train(seat: Seat, program: Program, examples: Examples, number: int, broadcast: Tensors) -> Tensors:
-    recipe = program.plan.manifest.recipe_model()
+    recipe = program.recipe
     order = training_order(
         len(examples),
         seed=recipe.seed,

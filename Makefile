@@ -41,6 +41,7 @@ bench: .venv/ready ## All benchmarks, one JSON line each
 locks: $(UV) ## Resolve all locks anew (hashes, no addresses)
 	$(LOCK) --extra local --group dev -o locks/main.txt
 	$(LOCK) --extra site -c locks/main.txt -o locks/site.txt
+	$(LOCK) --extra imaging -c locks/main.txt -o locks/imaging.txt
 	$(LOCK) --extra report --extra registry -c locks/main.txt -o locks/coordinator.txt
 	$(LOCK) --extra client -c locks/main.txt -o locks/compile.txt
 	$(LOCK) --extra compiler -o locks/compiler.txt

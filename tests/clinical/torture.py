@@ -89,7 +89,9 @@ def judge(folder: Path, workers: int = 2) -> Verdict:
     expected = read_expected(folder / "expected.csv")
     with tempfile.TemporaryDirectory() as name:
         portions = [
-            Portion(Path(name) / f"{at}.json", folder / "files", tuple(row.file for row in expected[at : at + 8]))
+            Portion(
+                Path(name) / f"{at}.json", folder / "files", tuple(row.file for row in expected[at : at + 8])
+            )
             for at in range(0, len(expected), 8)
         ]
         with Crew(workers, Limits(SECONDS, memory=8 << 30)) as crew:
@@ -113,7 +115,9 @@ def look_at(portion: Portion) -> None:
         _marker(portion).write_text(file)
         path = portion.folder / file
         if file in fatal:
-            one = Seen(file=file, reason=fatal[file], seconds=SECONDS if fatal[file] == Reason.TOO_SLOW else 0)
+            one = Seen(
+                file=file, reason=fatal[file], seconds=SECONDS if fatal[file] == Reason.TOO_SLOW else 0
+            )
         else:
             start = time.perf_counter()
             one = _look(file, path).model_copy(update={"seconds": time.perf_counter() - start})

@@ -14,6 +14,12 @@ _ELEMENT = Struct("<HH2sH")
 _LONG = (b"OB", b"OW", b"SQ", b"UN", b"UT")
 _SOP_CLASS, _SYNTAX = 0x0002, 0x0010
 _UNKNOWN = "private or unknown"
+# Newer than pydicom's dictionary.
+_NEWER = {
+    "1.2.840.10008.1.2.4.110": "JPEG XL Lossless",
+    "1.2.840.10008.1.2.4.111": "JPEG XL JPEG Recompression",
+    "1.2.840.10008.1.2.4.112": "JPEG XL",
+}
 
 
 class Kind(BaseModel):
@@ -75,4 +81,4 @@ def _name(uid: str, kind: str) -> str:
     known = UID(uid)
     if not uid:
         return ""
-    return known.name if known.type == kind else _UNKNOWN
+    return known.name if known.type == kind else _NEWER.get(uid, _UNKNOWN)

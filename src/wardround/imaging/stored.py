@@ -37,6 +37,9 @@ class Stored:
         return self._decoded(None)
 
     def _decoded(self, indices: list[int] | None) -> Iterator[np.ndarray]:
+        if self.claims.bits == 1 and not syntax_of(self.dataset).is_encapsulated:
+            yield from (self._unpacked(index) for index in indices or range(self.claims.frames))
+            return
         decoder = decoder_of(syntax_of(self.dataset))
         # Values above the lowest bit are moved down below, which pydicom does not do.
         if self._lies_high:
@@ -47,6 +50,14 @@ class Stored:
             with refusing(), limited():
                 array = self._finished(next(arrays)[0])
             yield array
+
+    def _unpacked(self, index: int) -> np.ndarray:
+        # PS3.5 section 8.1.1: a frame may begin within a byte, which pydicom forgets at its end.
+        shape = self.claims.rows, self.claims.columns
+        count = shape[0] * shape[1]
+        first, offset = divmod(index * count, 8)
+        packed = np.frombuffer(self.dataset.PixelData, np.uint8)[first : first + (offset + count + 7) // 8]
+        return np.unpackbits(packed, bitorder="little")[offset : offset + count].reshape(shape)
 
     @property
     def _lies_high(self) -> bool:

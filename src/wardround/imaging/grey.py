@@ -44,8 +44,9 @@ GREY_TAGS = (
 class Grey:
     """One grey image [rows, columns] before its modality LUT, with the header that says what it means.
 
-    `header` is a single-frame object's; for a frame of an enhanced multi-frame object it is as if it were one
-    (`groups.frame_header`). `top` is None, or for what was colour the largest luminance that it could have.
+    `stored` may be read-only. `header` is a single-frame object's; for a frame of an enhanced multi-frame object
+    it is as if it were one (`groups.frame_header`). `top` is None, or for what was colour the largest luminance
+    that it could have.
     """
 
     stored: np.ndarray
@@ -68,13 +69,18 @@ class Grey:
     @cached_property
     def valid(self) -> np.ndarray:
         """Which pixels are not padding, bool [rows, columns]."""
-        value = self.header.get("PixelPaddingValue")
-        if value is None or self.top is not None:
+        if not self.padded:
             return np.ones(self.stored.shape, bool)
+        value = self.header.PixelPaddingValue
         limit = self.header.get("PixelPaddingRangeLimit")
         low, high = sorted((int(value), int(value if limit is None else limit)))
         outside: np.ndarray = (self.stored < low) | (self.stored > high)
         return outside
+
+    @property
+    def padded(self) -> bool:
+        """Whether the object says which value stands for padding; if not, all pixels are valid."""
+        return self.header.get("PixelPaddingValue") is not None and self.top is None
 
     @property
     def rescale(self) -> tuple[float, float]:

@@ -6,6 +6,7 @@ import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from logging import CRITICAL, getLogger
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -14,6 +15,7 @@ import gdcm
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -51,7 +53,10 @@ _STEP = 1 << 20
 @contextmanager
 def quiet() -> Iterator[None]:
     """Silences pydicom and gdcm: their warnings quote element values, which are patient data."""
-    getLogger("pydicom").setLevel(CRITICAL + 1)
+    logger = getLogger("pydicom")
+    # Setting a level empties the caches of all loggers.
+    if logger.level <= CRITICAL:
+        logger.setLevel(CRITICAL + 1)
     for off in (gdcm.Trace.WarningOff, gdcm.Trace.ErrorOff, gdcm.Trace.DebugOff):
         off()
     with warnings.catch_warnings():
@@ -65,7 +70,7 @@ def read_dataset(path: Path, tags: Sequence[str], max_bytes: int, *, pixels: boo
     Raises Refusal for anything that is not a readable DICOM file, or that would take more than `max_bytes`.
     """
     _check_file(path, max_bytes)
-    wanted = [*tags, *PIXEL_TAGS] if pixels else list(tags)
+    wanted = _numbers((*tags, *PIXEL_TAGS) if pixels else tuple(tags))
     try:
         with limited():
             _check_content(path, max_bytes + _SLACK)
@@ -91,6 +96,12 @@ def text(dataset: Dataset, keyword: str) -> str:
     """An element's value as stripped text, "" where it is absent or empty."""
     value = dataset.get(keyword)
     return "" if value is None else str(value).strip().strip("\0")
+
+
+@lru_cache(maxsize=64)
+def _numbers(keywords: tuple[str, ...]) -> list[BaseTag]:
+    # What pydicom would look up anew for each file.
+    return [Tag(keyword) for keyword in keywords]
 
 
 def _check_file(path: Path, max_bytes: int) -> None:

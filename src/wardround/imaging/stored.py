@@ -9,7 +9,7 @@ from struct import unpack
 import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
-from pydicom.uid import RLELossless
+from pydicom.uid import UID, RLELossless
 
 from wardround.imaging.claims import CLAIM_TAGS, Claims, read_claims, syntax_of
 from wardround.imaging.codecs import decoder_of
@@ -27,6 +27,7 @@ class Stored:
 
     dataset: Dataset
     claims: Claims
+    syntax: UID
 
     def frame(self, index: int) -> np.ndarray:
         """One frame [rows, columns] or, in colour, RGB [rows, columns, 3]. Raises Refusal."""
@@ -37,19 +38,28 @@ class Stored:
         return self._decoded(None)
 
     def _decoded(self, indices: list[int] | None) -> Iterator[np.ndarray]:
-        if self.claims.bits == 1 and not syntax_of(self.dataset).is_encapsulated:
-            yield from (self._unpacked(index) for index in indices or range(self.claims.frames))
+        syntax, claims = self.syntax, self.claims
+        plain = claims.samples == 1 and not self.is_float and not syntax.is_encapsulated
+        # The bytes of big-endian files may be swapped in pairs, which pydicom sorts out.
+        if plain and (claims.bits != 8 or syntax.is_little_endian):
+            view = self._unpacked if claims.bits == 1 else self._viewed
+            yield from (view(index) for index in indices or range(claims.frames))
             return
-        decoder = decoder_of(syntax_of(self.dataset))
-        # Values above the lowest bit are moved down below, which pydicom does not do.
-        if self._lies_high:
-            arrays = decoder.iter_array(self.dataset, indices=indices, correct_unused_bits=False)
-        else:
-            arrays = decoder.iter_array(self.dataset, indices=indices)
-        for _ in range(self.claims.frames if indices is None else len(indices)):
+        arrays = decoder_of(syntax).iter_array(self.dataset, indices=indices)
+        for _ in range(claims.frames if indices is None else len(indices)):
             with refusing(), limited():
-                array = self._finished(next(arrays)[0])
-            yield array
+                array: np.ndarray = next(arrays)[0]
+            yield array if self.is_float else array.astype(claims.dtype, copy=False)
+
+    def _viewed(self, index: int) -> np.ndarray:
+        # No copy of the pixels, where all of their bits are used.
+        claims, little = self.claims, self.syntax.is_little_endian
+        dtype, count = claims.dtype.newbyteorder("<" if little else ">"), claims.rows * claims.columns
+        frame = np.frombuffer(self.dataset.PixelData, dtype, count, index * count * dtype.itemsize)
+        left = claims.bits - claims.shift - claims.stored
+        if left or claims.shift:
+            frame = _used_bits(frame, left, claims.bits - claims.stored)
+        return frame.astype(claims.dtype, copy=False).reshape(claims.rows, claims.columns)
 
     def _unpacked(self, index: int) -> np.ndarray:
         # PS3.5 section 8.1.1: a frame may begin within a byte, which pydicom forgets at its end.
@@ -58,19 +68,6 @@ class Stored:
         first, offset = divmod(index * count, 8)
         packed = np.frombuffer(self.dataset.PixelData, np.uint8)[first : first + (offset + count + 7) // 8]
         return np.unpackbits(packed, bitorder="little")[offset : offset + count].reshape(shape)
-
-    @property
-    def _lies_high(self) -> bool:
-        return bool(self.claims.shift) and not syntax_of(self.dataset).is_encapsulated
-
-    def _finished(self, array: np.ndarray) -> np.ndarray:
-        if self.is_float:
-            return array
-        if self._lies_high:
-            claims = self.claims
-            left = claims.bits - claims.shift - claims.stored
-            array = np.right_shift(np.left_shift(array, left), claims.bits - claims.stored)
-        return array.astype(self.claims.dtype, copy=False)
 
     @property
     def is_float(self) -> bool:
@@ -86,8 +83,8 @@ def open_stored(path: Path, tags: Sequence[str], max_bytes: int) -> Stored:
     dataset = read_dataset(path, [*CLAIM_TAGS, *tags], max_bytes, pixels=True)
     if not any(dataset.get(keyword) for keyword in ("PixelData", *_FLOATS)):
         raise Refusal(Reason.NO_PIXELS)
-    stored = Stored(dataset, read_claims(dataset, max_bytes))
-    syntax = syntax_of(dataset)
+    stored = Stored(dataset, read_claims(dataset, max_bytes), syntax_of(dataset))
+    syntax = stored.syntax
     decoder_of(syntax)
     with refusing(), limited():
         if syntax.is_encapsulated:
@@ -95,6 +92,18 @@ def open_stored(path: Path, tags: Sequence[str], max_bytes: int) -> Stored:
         else:
             _check_length(stored)
     return stored
+
+
+def _used_bits(frame: np.ndarray, left: int, right: int) -> np.ndarray:
+    """The bits between those that `left` drops above and `right - left` drops below, with their sign."""
+    low, high = int(frame.min()), int(frame.max())
+    bits = 8 * frame.dtype.itemsize - right
+    legal = (0, 2**bits - 1) if frame.dtype.kind == "u" else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    # Nearly always the bits that are not used are clear, or repeat the sign.
+    if left == right and legal[0] <= low and high <= legal[1]:
+        return frame
+    used: np.ndarray = np.right_shift(np.left_shift(frame, left), right)
+    return used
 
 
 def _check_length(stored: Stored) -> None:

@@ -17,6 +17,10 @@ _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _PIXELS = 0x7FE00008
 # PS3.5 section 7.1.2: in these the length takes 32 bits.
 _LONG = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
+_SHORT = frozenset(
+    {b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT", b"PN"}
+    | {b"SH", b"SL", b"SS", b"ST", b"TM", b"UI", b"UL", b"US"}
+)
 _FRAGMENTS = frozenset({b"OB", b"OW", b"OF", b"OD", b"OL", b"OV"})
 
 
@@ -39,6 +43,8 @@ class _Walk:
         while self.at + 8 <= size:
             while self.open and self.open[-1][0] is not None and self.at >= self.open[-1][0]:
                 self._close()
+            if not self.implicit:
+                self._pass_plain()
             if self.at + 8 > size:
                 return
             group, number, length = self.long.unpack_from(self.data, self.at)
@@ -49,6 +55,21 @@ class _Walk:
                 return
             else:
                 self._element(length)
+
+    def _pass_plain(self) -> None:
+        """Passes elements of short lengths, which are the most of a header, with little ado."""
+        end = self.open[-1][0] if self.open else None
+        last = (len(self.data) if end is None else min(end, len(self.data))) - 8
+        at, count, data, unpack = self.at, 0, self.data, self.short.unpack_from
+        while at <= last:
+            group, _, kind, length = unpack(data, at)
+            if kind not in _SHORT or group > 0x7FDF:
+                break
+            at += 8 + length
+            count += 1
+        self.at, self.elements = at, self.elements + count
+        if self.elements > MAX_ELEMENTS:
+            raise Refusal(Reason.TOO_MANY)
 
     def _delimiter(self, tag: int, length: int) -> None:
         self.at += 8

@@ -7,6 +7,9 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.pixels.processing import apply_voi
 
+# Pixels handled at a time, few enough to stay in a core's cache.
+_BLOCK = 1 << 16
+
 
 @dataclass(frozen=True)
 class Linear:
@@ -19,11 +22,18 @@ class Linear:
         if not self.low < self.high:
             raise ValueError("an empty range")
 
-    def __call__(self, values: np.ndarray) -> np.ndarray:
-        """float32, a new array."""
-        shown: np.ndarray = np.subtract(values, np.float32(self.low), dtype=np.float32)
-        shown *= np.float32(1 / (self.high - self.low))
-        np.clip(shown, 0, 1, out=shown)
+    def __call__(self, values: np.ndarray, rescale: tuple[float, float] = (1.0, 0.0)) -> np.ndarray:
+        """float32, a new array: of the values, or of `slope * value + intercept`."""
+        slope, intercept = rescale
+        scale = 1 / (self.high - self.low)
+        factor, offset = np.float32(slope * scale), np.float32((intercept - self.low) * scale)
+        shown = np.empty(values.shape, np.float32)
+        rows = max(1, _BLOCK // max(1, values[:1].size))
+        for at in range(0, len(values), rows):
+            block = shown[at : at + rows]
+            np.multiply(values[at : at + rows], factor, out=block, dtype=np.float32, casting="unsafe")
+            block += offset
+            np.clip(block, 0, 1, out=block)
         return shown
 
 

@@ -10,9 +10,11 @@ from functools import lru_cache
 from logging import CRITICAL, getLogger
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import gdcm
 import pydicom
+from pydicom.config import IGNORE, settings
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.tag import BaseTag, Tag
@@ -72,13 +74,10 @@ def read_dataset(path: Path, tags: Sequence[str], max_bytes: int, *, pixels: boo
     _check_file(path, max_bytes)
     wanted = _numbers((*tags, *PIXEL_TAGS) if pixels else tuple(tags))
     try:
-        with limited():
-            _check_content(path, max_bytes + _SLACK)
-            dataset = pydicom.dcmread(path, stop_before_pixels=not pixels, specific_tags=wanted)
-            # pydicom converts a value when it is first looked at, which must not raise later.
-            for _ in dataset:
-                pass
-            return dataset
+        with limited(), _mapped(path) as mapped:
+            _check_content(mapped, max_bytes + _SLACK)
+            mapped.seek(0)
+            return _parsed(cast(BinaryIO, mapped), wanted, pixels=pixels)
     except Refusal:
         raise
     except InvalidDicomError as error:
@@ -96,6 +95,35 @@ def text(dataset: Dataset, keyword: str) -> str:
     """An element's value as stripped text, "" where it is absent or empty."""
     value = dataset.get(keyword)
     return "" if value is None else str(value).strip().strip("\0")
+
+
+def _parsed(stream: BinaryIO, wanted: list[BaseTag], *, pixels: bool) -> Dataset:
+    # A value that breaks the rules of its VR is converted if it can be; pydicom's look for that takes time.
+    mode, settings.reading_validation_mode = settings.reading_validation_mode, IGNORE
+    try:
+        dataset = pydicom.dcmread(stream, stop_before_pixels=not pixels, specific_tags=wanted)
+        # pydicom converts a value when it is first looked at, which must not raise later.
+        for _ in dataset:
+            pass
+        return dataset
+    finally:
+        settings.reading_validation_mode = mode
+
+
+class _Mapped(mmap):
+    """A file in memory that can be sought past its end, as pydicom does where an element claims too much."""
+
+    def seek(self, position: int, whence: int = os.SEEK_SET) -> None:
+        if whence == os.SEEK_SET:
+            super().seek(min(position, len(self)))
+        else:
+            super().seek(position, whence)  # type: ignore[arg-type]
+
+
+@contextmanager
+def _mapped(path: Path) -> Iterator[mmap]:
+    with path.open("rb") as stream, _Mapped(stream.fileno(), 0, access=ACCESS_READ) as mapped:
+        yield mapped
 
 
 @lru_cache(maxsize=64)
@@ -118,17 +146,16 @@ def _check_file(path: Path, max_bytes: int) -> None:
         raise Refusal(Reason.TOO_LARGE)
 
 
-def _check_content(path: Path, limit: int) -> None:
-    with path.open("rb") as stream, mmap(stream.fileno(), 0, access=ACCESS_READ) as mapped:
-        meta, start = file_meta(mapped)
-        if not start:
-            raise Refusal(Reason.NOT_DICOM)
-        syntax = syntax_in(meta)
-        if syntax == DeflatedExplicitVRLittleEndian:
-            check_structure(_inflated(mapped, start, limit), 0, implicit=False)
-            return
-        implicit, big_endian = syntax == ImplicitVRLittleEndian, syntax == ExplicitVRBigEndian
-        check_structure(mapped, start, implicit=implicit, big_endian=big_endian)
+def _check_content(mapped: mmap, limit: int) -> None:
+    meta, start = file_meta(mapped)
+    if not start:
+        raise Refusal(Reason.NOT_DICOM)
+    syntax = syntax_in(meta)
+    if syntax == DeflatedExplicitVRLittleEndian:
+        check_structure(_inflated(mapped, start, limit), 0, implicit=False)
+        return
+    implicit, big_endian = syntax == ImplicitVRLittleEndian, syntax == ExplicitVRBigEndian
+    check_structure(mapped, start, implicit=implicit, big_endian=big_endian)
 
 
 def _inflated(mapped: mmap, at: int, limit: int) -> bytes:

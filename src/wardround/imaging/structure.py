@@ -43,10 +43,10 @@ class _Walk:
         while self.at + 8 <= size:
             while self.open and self.open[-1][0] is not None and self.at >= self.open[-1][0]:
                 self._close()
-            if not self.implicit:
-                self._pass_plain()
             if self.at + 8 > size:
                 return
+            if not self.implicit and self._pass_plain():
+                continue
             group, number, length = self.long.unpack_from(self.data, self.at)
             tag = group << 16 | number
             if group == 0xFFFE:
@@ -56,8 +56,8 @@ class _Walk:
             else:
                 self._element(length)
 
-    def _pass_plain(self) -> None:
-        """Passes elements of short lengths, which are the most of a header, with little ado."""
+    def _pass_plain(self) -> int:
+        """Passes elements of short lengths, which are the most of a header, with little ado; says how many."""
         end = self.open[-1][0] if self.open else None
         last = (len(self.data) if end is None else min(end, len(self.data))) - 8
         at, count, data, unpack = self.at, 0, self.data, self.short.unpack_from
@@ -70,6 +70,7 @@ class _Walk:
         self.at, self.elements = at, self.elements + count
         if self.elements > MAX_ELEMENTS:
             raise Refusal(Reason.TOO_MANY)
+        return count
 
     def _delimiter(self, tag: int, length: int) -> None:
         self.at += 8

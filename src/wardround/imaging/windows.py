@@ -8,7 +8,8 @@ from pydicom.multival import MultiValue
 from pydicom.pixels.processing import apply_voi
 
 # Pixels handled at a time, few enough to stay in a core's cache.
-_BLOCK = 1 << 16
+_BLOCK = 1 << 17
+_ENDS = np.float32(0), np.float32(1)
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,10 @@ class Linear:
         rows = max(1, _BLOCK // max(1, values[:1].size))
         for at in range(0, len(values), rows):
             block = shown[at : at + rows]
-            np.multiply(values[at : at + rows], factor, out=block, dtype=np.float32, casting="unsafe")
+            block[...] = values[at : at + rows]
+            block *= factor
             block += offset
-            np.clip(block, 0, 1, out=block)
+            np.clip(block, *_ENDS, out=block)
         return shown
 
 

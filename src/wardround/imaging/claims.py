@@ -111,7 +111,8 @@ def _claims(dataset: Dataset) -> Claims:
 
 
 def _number(dataset: Dataset, keyword: str, default: int) -> int:
-    value = dataset.get(keyword)
+    # An absent keyword costs `get` an exception.
+    value = dataset[keyword].value if keyword in dataset else None
     return default if value in (None, "") else int(value)
 
 

@@ -80,7 +80,11 @@ class Grey:
     @property
     def padded(self) -> bool:
         """Whether the object says which value stands for padding; if not, all pixels are valid."""
-        return self.header.get("PixelPaddingValue") is not None and self.top is None
+        return (
+            "PixelPaddingValue" in self.header
+            and self.header.PixelPaddingValue is not None
+            and self.top is None
+        )
 
     @property
     def rescale(self) -> tuple[float, float]:

@@ -77,7 +77,12 @@ def read_dataset(path: Path, tags: Sequence[str], max_bytes: int, *, pixels: boo
         with limited(), _mapped(path) as mapped:
             _check_content(mapped, max_bytes + _SLACK)
             mapped.seek(0)
-            return _parsed(cast(BinaryIO, mapped), wanted, pixels=pixels)
+            try:
+                return _parsed(cast(BinaryIO, mapped), wanted, pixels=pixels)
+            # An element that claims more than there is: a file can be sought past its end, a mapping cannot.
+            except ValueError:
+                with path.open("rb") as stream:
+                    return _parsed(stream, wanted, pixels=pixels)
     except Refusal:
         raise
     except InvalidDicomError as error:
@@ -110,19 +115,9 @@ def _parsed(stream: BinaryIO, wanted: list[BaseTag], *, pixels: bool) -> Dataset
         settings.reading_validation_mode = mode
 
 
-class _Mapped(mmap):
-    """A file in memory that can be sought past its end, as pydicom does where an element claims too much."""
-
-    def seek(self, position: int, whence: int = os.SEEK_SET) -> None:
-        if whence == os.SEEK_SET:
-            super().seek(min(position, len(self)))
-        else:
-            super().seek(position, whence)  # type: ignore[arg-type]
-
-
 @contextmanager
 def _mapped(path: Path) -> Iterator[mmap]:
-    with path.open("rb") as stream, _Mapped(stream.fileno(), 0, access=ACCESS_READ) as mapped:
+    with path.open("rb") as stream, mmap(stream.fileno(), 0, access=ACCESS_READ) as mapped:
         yield mapped
 
 

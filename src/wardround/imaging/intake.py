@@ -36,6 +36,8 @@ from wardround.imaging.workspace import REFUSALS, Workspace, fingerprint, write_
 Progress = Callable[[str, int, int], None]
 
 _SCAN_CHUNK = 128
+# A small intake has chunks for all workers, and ends with all of them at work.
+_CHUNKS = 32
 # A chunk's decoded pixels: enough to be worth a file, little enough to be lost and held in memory.
 _CHUNK_BYTES = 8 << 20
 _CHUNK_ITEMS = 64
@@ -113,7 +115,9 @@ def _hashed(table: LabelTable, key: bytes) -> LabelTable:
 def _scan(space: Workspace, source: Path, paths: Sequence[str], rule: ScanRule, shift: _Shift) -> list[Found]:
     chunks = [
         ScanChunk(space.folder / f"scan-{index:06d}.json", source, part, rule)
-        for index, part in enumerate(chunked(paths, _SCAN_CHUNK))
+        for index, part in enumerate(
+            chunked(paths, max(1, min(_SCAN_CHUNK, math.ceil(len(paths) / _CHUNKS))))
+        )
     ]
     _run("scan", chunks, shift)
     return [file for chunk in chunks for file in scanned(chunk)]
@@ -132,7 +136,7 @@ def _decode_chunks(
     space: Workspace, source: Path, items: Sequence[Item], settings: IntakeSettings, split: str
 ) -> list[DecodeChunk]:
     element = settings.bits // 8 * math.prod(settings.size)
-    size = max(1, min(_CHUNK_ITEMS, _CHUNK_BYTES // element))
+    size = max(1, min(_CHUNK_ITEMS, _CHUNK_BYTES // element, math.ceil(len(items) / _CHUNKS)))
     parts = chunked([item for item in items if item.split == split], size)
     return [
         DecodeChunk(space.folder / f"{split}-{index:06d}.npz", source, part, settings)

@@ -50,7 +50,7 @@ def _windowed_at_once(grey: Grey) -> np.ndarray | None:
     """The values of the commonest images in one pass from the stored ones: linear all the way."""
     if grey.top is not None:
         return Linear(0, grey.top)(grey.stored)
-    if grey.header.get("ModalityLUTSequence") or grey.header.get("VOILUTSequence"):
+    if "ModalityLUTSequence" in grey.header or "VOILUTSequence" in grey.header:
         return None
     try:
         window = linear_window(grey.header)

@@ -19,6 +19,7 @@ from wardround.imaging.header import read_dataset
 from wardround.imaging.reasons import Reason, Refusal
 
 _FLOATS = ("FloatPixelData", "DoubleFloatPixelData")
+_PIXELS = ("PixelData", *_FLOATS)
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ def open_stored(path: Path, tags: Sequence[str], max_bytes: int) -> Stored:
     A frame may take `max_bytes` when decoded; nothing is decoded here.
     """
     dataset = read_dataset(path, [*CLAIM_TAGS, *tags], max_bytes, pixels=True)
-    if not any(dataset.get(keyword) for keyword in ("PixelData", *_FLOATS)):
+    held = next((len(dataset[keyword].value or b"") for keyword in _PIXELS if keyword in dataset), 0)
+    if not held:
         raise Refusal(Reason.NO_PIXELS)
     stored = Stored(dataset, read_claims(dataset, max_bytes), syntax_of(dataset))
     syntax = stored.syntax
@@ -89,8 +91,9 @@ def open_stored(path: Path, tags: Sequence[str], max_bytes: int) -> Stored:
     with refusing(), limited():
         if syntax.is_encapsulated:
             _check_frames(stored, run_length=syntax == RLELossless)
-        else:
-            _check_length(stored)
+        # PS3.5 section 8.1.1; compressed frames are counted instead.
+        elif held < stored.claims.packed_bytes:
+            raise Refusal(Reason.TRUNCATED)
     return stored
 
 
@@ -104,12 +107,6 @@ def _used_bits(frame: np.ndarray, left: int, right: int) -> np.ndarray:
         return frame
     used: np.ndarray = np.right_shift(np.left_shift(frame, left), right)
     return used
-
-
-def _check_length(stored: Stored) -> None:
-    held = max(len(stored.dataset.get(keyword) or b"") for keyword in ("PixelData", *_FLOATS))
-    if held < stored.claims.packed_bytes:
-        raise Refusal(Reason.TRUNCATED)
 
 
 def _check_frames(stored: Stored, *, run_length: bool) -> None:

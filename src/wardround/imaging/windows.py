@@ -76,7 +76,8 @@ def looked_up(values: np.ndarray, header: Dataset) -> np.ndarray:
 
 def _window(header: Dataset) -> tuple[float, float | None, str]:
     center, width = (_first(header.get(name)) for name in ("WindowCenter", "WindowWidth"))
-    function = str(header.get("VOILUTFunction") or "LINEAR").strip().upper()
+    named = header.VOILUTFunction if "VOILUTFunction" in header else None
+    function = str(named or "LINEAR").strip().upper()
     if center is None or width is None:
         return 0.0, None, function
     return center, width, function

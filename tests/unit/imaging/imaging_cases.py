@@ -1,5 +1,7 @@
 """What the imaging tests share: pictures, identifiers, and changing a DICOM file element by element."""
 
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from pydicom.uid import (
     MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
 )
 
+from wardround.imaging import chunks
+from wardround.imaging.deadline import limited
 from wardround.imaging.settings import IntakeSettings
 from wardround.imaging.writer import Grey, Origin
 
@@ -110,3 +114,34 @@ def describe(array: np.ndarray, bits: int | None = None) -> dict[str, object]:
         "PixelRepresentation": int(array.dtype.kind == "i"),
         **(colour if array.ndim == 3 else {}),
     }
+
+
+def crash_on_x7(chunk: chunks.Chunk) -> None:
+    """Works like the intake's own, but one file ends the process as a crashing decoder would."""
+    _run_with(chunk, lambda: os.kill(os.getpid(), signal.SIGSEGV))
+
+
+def hang_on_x7(chunk: chunks.Chunk) -> None:
+    """Works like the intake's own, but a decoder never comes back from one file."""
+
+    def hang() -> None:
+        with limited():
+            while True:
+                pass
+
+    _run_with(chunk, hang)
+
+
+def _run_with(chunk: chunks.Chunk, trouble: Callable[[], None]) -> None:
+    decode = chunks.decode_item
+
+    def troubled(paths: list[Path], chosen: IntakeSettings) -> np.ndarray:
+        if paths[0].name == "x7.dcm":
+            trouble()
+        return decode(paths, chosen)
+
+    chunks.decode_item = troubled
+    try:
+        chunks.run_chunk(chunk)
+    finally:
+        chunks.decode_item = decode

@@ -35,6 +35,7 @@ def test_every_difficult_file_is_read_or_refused_as_known() -> None:
         ({"decodes": False}, {"reason": Reason.SYNTAX}, None),
         ({"decodes": False}, {}, "is read, where nothing should be"),
         ({}, {"seconds": 21}, "took 21 s"),
+        ({"decodes": False}, {"raised": "TypeError"}, "raises TypeError"),
     ],
 )
 def test_a_difference_is_told(

@@ -53,7 +53,10 @@ class Expected(NamedTuple):
 
 
 class Seen(BaseModel):
-    """What became of a file: a refusal, or its shape, range and digests (little-endian, big-endian)."""
+    """What became of a file: a refusal, or its shape, range and digests (little-endian, big-endian).
+
+    `raised` names an exception that is no refusal, which there must not be.
+    """
 
     file: str
     seconds: float = 0
@@ -64,6 +67,7 @@ class Seen(BaseModel):
     high: float = 0
     sha256: tuple[str, str] = ("", "")
     shown: str = ""
+    raised: str = ""
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,8 @@ def blamed(portion: Portion, reason: Reason) -> Portion:
 
 def difference(expected: Expected, seen: Seen) -> str | None:
     """What is not as expected, or None."""
+    if seen.raised:
+        return f"raises {seen.raised}"
     if seen.seconds > SECONDS:
         return f"took {seen.seconds:.0f} s"
     if not expected.decodes:
@@ -170,6 +176,9 @@ def _look(file: str, path: Path) -> Seen:
             return seen.model_copy(update={"shown": _shown(path)})
     except Refusal as refusal:
         return Seen(file=file, reason=refusal.reason)
+    # What this tool is there to find.
+    except Exception as error:
+        return Seen(file=file, raised=type(error).__name__)
 
 
 def _described(file: str, stored: Stored) -> Seen:

@@ -22,7 +22,11 @@ CLAIM_TAGS = (
 )
 MONOCHROME = frozenset({"MONOCHROME1", "MONOCHROME2"})
 PALETTE = "PALETTE COLOR"
-COLOUR = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"})
+# Retired, with a luma from 16 to 235; only compressed frames of it are complete.
+PARTIAL = frozenset({"YBR_PARTIAL_420", "YBR_PARTIAL_422"})
+COLOUR = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"}) | PARTIAL
+# Without these nobody can say what the stored integers are (type 1 in PS3.3 table C.7-11c).
+_NEEDED = ("SamplesPerPixel", "BitsStored", "PixelRepresentation")
 _INTEGER_BITS = (1, 8, 16, 32, 64)
 
 
@@ -79,6 +83,15 @@ def read_claims(dataset: Dataset, max_bytes: int) -> Claims:
     if claims.frame_bytes > max_bytes:
         raise Refusal(Reason.TOO_LARGE)
     return claims
+
+
+def check_complete(dataset: Dataset) -> None:
+    """Raises Refusal if integer pixels lack an element without which they mean nothing."""
+    for keyword in _NEEDED:
+        if keyword not in dataset or dataset[keyword].value is None:
+            raise Refusal(Reason.DAMAGED_HEADER)
+    if dataset.PixelRepresentation not in (0, 1):
+        raise Refusal(Reason.DAMAGED_HEADER)
 
 
 def check_claims(dataset: Dataset, max_bytes: int) -> int:

@@ -44,8 +44,8 @@ _RUNS = ("runs", (__name__, "decode_runs"))
 _PLUGINS = {
     JPEGBaseline8Bit: (_GDCM, _PILLOW),
     JPEGExtended12Bit: (_GDCM, _TURBO),
-    JPEGLossless: (_GDCM,),
-    JPEGLosslessSV1: (_GDCM,),
+    JPEGLossless: (_GDCM, _TURBO),
+    JPEGLosslessSV1: (_GDCM, _TURBO),
     JPEGLSLossless: (_CHARLS,),
     JPEGLSNearLossless: (_CHARLS,),
     JPEG2000Lossless: (_OPENJPEG,),
@@ -56,7 +56,9 @@ _PLUGINS = {
     RLELossless: (_RUNS,),
 }
 # What pydicom asks a module with plugins for.
-DECODER_DEPENDENCIES = {JPEGExtended12Bit: ("imagecodecs",), RLELossless: ("imagecodecs",)}
+DECODER_DEPENDENCIES = dict.fromkeys(
+    (JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1, RLELossless), ("imagecodecs",)
+)
 _decoders: dict[UID, Decoder] = {}
 
 
@@ -77,7 +79,7 @@ def decoder_of(syntax: UID) -> Decoder:
 
 
 def decode_jpeg(frame: bytes, runner: DecodeRunner) -> bytes:
-    """Decodes a sequential JPEG of 8 or 12 bits a sample without conversion of its colours."""
+    """Decodes a sequential or lossless JPEG of up to 16 bits a sample, its colours as they are."""
     colours = "YCBCR" if runner.samples_per_pixel == 3 else None
     decoded = imagecodecs.jpeg8_decode(frame, colorspace=colours, outcolorspace=colours)
     runner.set_option("bits_allocated", 8 * decoded.itemsize)

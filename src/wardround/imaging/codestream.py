@@ -39,7 +39,9 @@ def check_codestream(frame: bytes, claims: Claims) -> None:
 
 def check_runs(frame: bytes, claims: Claims) -> None:
     """Raises Refusal if a run-length frame has not the header's segments, or may not fill or may overfill them."""
-    segments = claims.samples * max(8, claims.bits) // 8
+    if claims.bits % 8:
+        raise Refusal(Reason.BIT_DEPTH)
+    segments = claims.samples * claims.bits // 8
     if len(frame) < _RLE_HEADER or int.from_bytes(frame[:4], "little") != segments:
         raise Refusal(Reason.CODESTREAM)
     if not claims.frame_bytes <= _RUN * len(frame) or len(frame) > 2 * claims.frame_bytes + 1024:

@@ -55,10 +55,11 @@ class Grey:
 
     @cached_property
     def values(self) -> np.ndarray:
-        """Values after the modality LUT (Hounsfield units in CT), float32 [rows, columns]."""
+        """Values after the modality LUT (Hounsfield units in CT), float32 [rows, columns]. Raises Refusal."""
         if self.header.get("ModalityLUTSequence") and self.top is None:
-            shown: np.ndarray = apply_modality_lut(self.stored, self.header)
-            return shown.astype(np.float32)
+            with refusing(Reason.DAMAGED_HEADER):
+                shown: np.ndarray = apply_modality_lut(self.stored, self.header)
+                return shown.astype(np.float32)
         slope, intercept = self.rescale
         values = self.stored.astype(np.float32)
         if (slope, intercept) != (1, 0):
@@ -68,31 +69,35 @@ class Grey:
 
     @cached_property
     def valid(self) -> np.ndarray:
-        """Which pixels are not padding, bool [rows, columns]."""
-        if not self.padded:
-            return np.ones(self.stored.shape, bool)
-        value = self.header.PixelPaddingValue
-        limit = self.header.get("PixelPaddingRangeLimit")
-        low, high = sorted((int(value), int(value if limit is None else limit)))
-        outside: np.ndarray = (self.stored < low) | (self.stored > high)
-        return outside
+        """Which pixels are numbers and not padding, bool [rows, columns]. Raises Refusal."""
+        finite = np.ones(self.stored.shape, bool)
+        if self.stored.dtype.kind == "f":
+            np.isfinite(self.stored, out=finite)
+        if not self._has_padding:
+            return finite
+        value, limit = (self.header.get(name) for name in ("PixelPaddingValue", "PixelPaddingRangeLimit"))
+        with refusing(Reason.DAMAGED_HEADER):
+            low, high = sorted((int(value), int(value if limit is None else limit)))
+        finite &= (self.stored < low) | (self.stored > high)
+        return finite
 
     @property
     def padded(self) -> bool:
-        """Whether the object says which value stands for padding; if not, all pixels are valid."""
-        return (
-            "PixelPaddingValue" in self.header
-            and self.header.PixelPaddingValue is not None
-            and self.top is None
-        )
+        """Whether there may be pixels that are not valid; if not, `valid` need not be looked at."""
+        return self._has_padding or (self.stored.dtype.kind == "f" and self.top is None)
+
+    @property
+    def _has_padding(self) -> bool:
+        return self.top is None and self.header.get("PixelPaddingValue") is not None
 
     @property
     def rescale(self) -> tuple[float, float]:
-        """Slope and intercept from stored values to `values`, where there is no modality LUT."""
+        """Slope and intercept from stored values to `values`, where there is no modality LUT. Raises Refusal."""
         slope, intercept = (self.header.get(name) for name in ("RescaleSlope", "RescaleIntercept"))
         if slope is None or intercept is None or self.top is not None:
             return 1.0, 0.0
-        return float(slope), float(intercept)
+        with refusing(Reason.DAMAGED_HEADER):
+            return float(slope), float(intercept)
 
     @property
     def inverted(self) -> bool:

@@ -55,7 +55,7 @@ def _windowed_at_once(grey: Grey) -> np.ndarray | None:
     try:
         window = linear_window(grey.header)
         return window(grey.stored, grey.rescale) if window else None
-    except (ValueError, TypeError, OverflowError):
+    except (ValueError, TypeError, ArithmeticError):
         return None
 
 
@@ -75,7 +75,7 @@ def windowed(values: np.ndarray, header: Dataset) -> np.ndarray | None:
         window = linear_window(header)
         return window(values) if window else sigmoid(values, header)
     # A window of width 0 or a LUT without a descriptor: the percentiles stand in for it.
-    except (ValueError, TypeError, AttributeError, KeyError, IndexError):
+    except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, NotImplementedError):
         return None
 
 

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
 from pydicom.uid import UID, RLELossless
 
-from wardround.imaging.claims import CLAIM_TAGS, Claims, read_claims, syntax_of
+from wardround.imaging.claims import CLAIM_TAGS, Claims, check_complete, read_claims, syntax_of
 from wardround.imaging.codecs import decoder_of
 from wardround.imaging.codestream import check_codestream, check_runs
 from wardround.imaging.deadline import limited
@@ -85,6 +85,8 @@ def open_stored(path: Path, tags: Sequence[str], max_bytes: int) -> Stored:
     held = next((len(dataset[keyword].value or b"") for keyword in _PIXELS if keyword in dataset), 0)
     if not held:
         raise Refusal(Reason.NO_PIXELS)
+    if "PixelData" in dataset:
+        check_complete(dataset)
     stored = Stored(dataset, read_claims(dataset, max_bytes), syntax_of(dataset))
     syntax = stored.syntax
     decoder_of(syntax)

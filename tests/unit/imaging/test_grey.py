@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pydicom
 import pytest
 from imaging_cases import Settings, describe, write_pixels
 from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, JPEGLSLossless
 
 from wardround.imaging.decode import decode_item
 from wardround.imaging.grey import Stack, read_grey, read_stack
@@ -51,6 +52,15 @@ def test_luma_and_chroma_give_the_luma(tmp_path: Path) -> None:
         tmp_path / "a.dcm", full.tobytes(), **{**describe(full), "PhotometricInterpretation": "YBR_FULL"}
     )
     np.testing.assert_allclose(to_unit(stack(path).grey(0)), luma / 255, atol=2 / 255)
+
+
+def test_a_luma_from_16_to_235_is_stretched(tmp_path: Path) -> None:
+    luma = np.linspace(16, 235, 24).reshape(4, 6).astype(np.uint8)
+    partial = np.stack([luma, np.full_like(luma, 128), np.full_like(luma, 128)], axis=-1)
+    frame = imagecodecs.jpegls_encode(partial)
+    elements = {**describe(partial), "PhotometricInterpretation": "YBR_PARTIAL_422"}
+    path = write_pixels(tmp_path / "a.dcm", [frame], JPEGLSLossless, **elements)
+    np.testing.assert_allclose(to_unit(stack(path).grey(0)), (luma - 16.0) / 219, atol=1e-5)
 
 
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ExplicitVRBigEndian])
@@ -128,6 +138,32 @@ def test_a_modality_table_comes_before_the_window(tmp_path: Path) -> None:
     table.ModalityLUTType = "US"
     path = write_pixels(tmp_path / "a.dcm", stored.tobytes(), ModalityLUTSequence=[table], **describe(stored))
     np.testing.assert_array_equal(stack(path).grey(0).values, 10.0 * stored)
+
+
+def test_what_is_no_number_is_black(tmp_path: Path) -> None:
+    values = np.linspace(1, 2, 30).reshape(5, 6).astype("<f4")
+    values[0, 0], values[1, 1] = np.nan, np.inf
+    path = write_pixels(tmp_path / "a.dcm", b"", FloatPixelData=values.tobytes(), **describe(values))
+    dataset = pydicom.dcmread(path)
+    del dataset.PixelData
+    dataset.save_as(path)
+    unit = to_unit(stack(path).grey(0))
+    assert np.isfinite(unit).all() and unit[0, 0] == unit[1, 1] == 0 and unit.max() == 1
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {"RescaleSlope": [1, 2], "RescaleIntercept": 0},
+        {"PixelPaddingValue": [1, 2]},
+        {"ModalityLUTSequence": [Dataset()]},
+    ],
+)
+def test_a_header_that_cannot_be_meant_is_refused(tmp_path: Path, elements: dict[str, object]) -> None:
+    stored = np.arange(8, dtype=np.uint16).reshape(2, 4)
+    path = write_pixels(tmp_path / "a.dcm", stored.tobytes(), **describe(stored), **elements)
+    with pytest.raises(Refusal, match="damaged-header"):
+        to_unit(stack(path).grey(0))
 
 
 def cine(path: Path, frames: int = 5) -> Path:

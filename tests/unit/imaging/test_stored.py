@@ -22,6 +22,8 @@ from pydicom.uid import (
     JPEG2000Lossless,
     JPEGBaseline8Bit,
     JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
     JPEGLSLossless,
     RLELossless,
 )
@@ -111,6 +113,17 @@ def test_extended_jpeg_keeps_its_values_but_for_a_few_levels(tmp_path: Path, bit
     frame = imagecodecs.jpeg8_encode(ramp, level=98, bitspersample=bits)
     path = write_pixels(tmp_path / "a.dcm", [frame], JPEGExtended12Bit, **describe(ramp, bits))
     assert np.abs(frames(path)[0].astype(int) - ramp).max() <= 6
+
+
+@pytest.mark.parametrize("bits", [8, 12, 16])
+@pytest.mark.parametrize("syntax", [JPEGLossless, JPEGLosslessSV1])
+def test_lossless_jpeg_comes_back(tmp_path: Path, bits: int, syntax: str) -> None:
+    array = (
+        np.random.default_rng(0).integers(0, 2**bits, (40, 50)).astype(np.uint8 if bits == 8 else np.uint16)
+    )
+    frame = imagecodecs.jpeg8_encode(array, lossless=True, bitspersample=bits)
+    path = write_pixels(tmp_path / "a.dcm", [frame], syntax, **describe(array, bits))
+    np.testing.assert_array_equal(frames(path), [array])
 
 
 def test_bits_that_are_not_used_say_nothing(tmp_path: Path) -> None:

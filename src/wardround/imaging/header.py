@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from logging import CRITICAL, getLogger
-from mmap import ACCESS_READ, mmap
+from mmap import mmap
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -26,6 +26,7 @@ from pydicom.uid import (
 
 from wardround.imaging.claims import CLAIM_TAGS, check_claims
 from wardround.imaging.deadline import limited
+from wardround.imaging.files import mapped
 from wardround.imaging.kinds import file_meta, syntax_in
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.structure import check_structure
@@ -74,11 +75,11 @@ def read_dataset(path: Path, tags: Sequence[str], max_bytes: int, *, pixels: boo
     _check_file(path, max_bytes)
     wanted = _numbers((*tags, *PIXEL_TAGS) if pixels else tuple(tags))
     try:
-        with limited(), _mapped(path) as mapped:
-            _check_content(mapped, max_bytes + _SLACK)
-            mapped.seek(0)
+        with limited(), mapped(path) as content:
+            _check_content(content, max_bytes + _SLACK)
+            content.seek(0)
             try:
-                return _parsed(cast(BinaryIO, mapped), wanted, pixels=pixels)
+                return _parsed(cast(BinaryIO, content), wanted, pixels=pixels)
             # An element that claims more than there is: a file can be sought past its end, a mapping cannot.
             except ValueError:
                 with path.open("rb") as stream:
@@ -115,12 +116,6 @@ def _parsed(stream: BinaryIO, wanted: list[BaseTag], *, pixels: bool) -> Dataset
         settings.reading_validation_mode = mode
 
 
-@contextmanager
-def _mapped(path: Path) -> Iterator[mmap]:
-    with path.open("rb") as stream, mmap(stream.fileno(), 0, access=ACCESS_READ) as mapped:
-        yield mapped
-
-
 @lru_cache(maxsize=64)
 def _numbers(keywords: tuple[str, ...]) -> list[BaseTag]:
     # What pydicom would look up anew for each file.
@@ -141,22 +136,22 @@ def _check_file(path: Path, max_bytes: int) -> None:
         raise Refusal(Reason.TOO_LARGE)
 
 
-def _check_content(mapped: mmap, limit: int) -> None:
-    meta, start = file_meta(mapped)
+def _check_content(content: mmap, limit: int) -> None:
+    meta, start = file_meta(content)
     if not start:
         raise Refusal(Reason.NOT_DICOM)
     syntax = syntax_in(meta)
     if syntax == DeflatedExplicitVRLittleEndian:
-        check_structure(_inflated(mapped, start, limit), 0, implicit=False)
+        check_structure(_inflated(content, start, limit), 0, implicit=False)
         return
     implicit, big_endian = syntax == ImplicitVRLittleEndian, syntax == ExplicitVRBigEndian
-    check_structure(mapped, start, implicit=implicit, big_endian=big_endian)
+    check_structure(content, start, implicit=implicit, big_endian=big_endian)
 
 
-def _inflated(mapped: mmap, at: int, limit: int) -> bytes:
+def _inflated(content: mmap, at: int, limit: int) -> bytes:
     # pydicom inflates such a file in one piece, so its size is counted first, a step at a time.
     inflater, parts, total = zlib.decompressobj(-zlib.MAX_WBITS), [], 0
-    while not inflater.eof and (raw := inflater.unconsumed_tail or mapped[at : at + _STEP]):
+    while not inflater.eof and (raw := inflater.unconsumed_tail or content[at : at + _STEP]):
         at += 0 if inflater.unconsumed_tail else _STEP
         parts.append(inflater.decompress(raw, _STEP))
         total += len(parts[-1])

@@ -1,13 +1,15 @@
 """What kind of object a file says it is, for the list of what was refused: names of the standard, nothing else."""
 
 from collections.abc import Iterator
-from mmap import ACCESS_READ, mmap
+from mmap import mmap
 from pathlib import Path
 from struct import Struct
 from struct import error as StructError
 
 from pydantic import BaseModel, ConfigDict
 from pydicom.uid import UID
+
+from wardround.imaging.files import mapped
 
 PREFIX = 128
 _ELEMENT = Struct("<HH2sH")
@@ -34,8 +36,8 @@ class Kind(BaseModel):
 def kind_of(path: Path) -> Kind:
     """Reads a file's kind; empty for what is no DICOM file. Never raises, and takes no value but registered UIDs."""
     try:
-        with path.open("rb") as stream, mmap(stream.fileno(), 0, access=ACCESS_READ) as mapped:
-            meta, _ = file_meta(mapped)
+        with mapped(path) as content:
+            meta, _ = file_meta(content)
     except (OSError, ValueError, StructError):
         return Kind()
     return Kind(
@@ -44,17 +46,17 @@ def kind_of(path: Path) -> Kind:
     )
 
 
-def file_meta(mapped: mmap) -> tuple[dict[int, str], int]:
+def file_meta(content: mmap) -> tuple[dict[int, str], int]:
     """The UIDs of the file meta information by element number, and where the data set begins (PS3.10 7.1).
 
     Nothing is there, and the data set begins at 0, if the prefix is missing.
     """
-    if mapped[PREFIX : PREFIX + 4] != b"DICM":
+    if content[PREFIX : PREFIX + 4] != b"DICM":
         return {}, 0
     uids, at = {}, PREFIX + 4
-    for number, kind, start, end in _elements(mapped):
+    for number, kind, start, end in _elements(content):
         if kind == b"UI":
-            uids[number] = mapped[start:end].rstrip(b"\0 ").decode("ascii", "replace")
+            uids[number] = content[start:end].rstrip(b"\0 ").decode("ascii", "replace")
         at = end
     return uids, at
 
@@ -64,15 +66,15 @@ def syntax_in(meta: dict[int, str]) -> str:
     return meta.get(_SYNTAX, "")
 
 
-def _elements(mapped: mmap) -> Iterator[tuple[int, bytes, int, int]]:
+def _elements(content: mmap) -> Iterator[tuple[int, bytes, int, int]]:
     at = PREFIX + 4
-    while at + 8 <= len(mapped):
-        group, number, kind, length = _ELEMENT.unpack_from(mapped, at)
+    while at + 8 <= len(content):
+        group, number, kind, length = _ELEMENT.unpack_from(content, at)
         if group != 2:
             return
         start = at + 8
         if kind in _LONG:
-            length, start = int.from_bytes(mapped[at + 8 : at + 12], "little"), at + 12
+            length, start = int.from_bytes(content[at + 8 : at + 12], "little"), at + 12
         at = start + length
         yield number, kind, start, at
 

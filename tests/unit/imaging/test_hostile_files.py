@@ -1,5 +1,6 @@
 """Files that lie, break or explode are refused with a reason, quickly and in little memory."""
 
+import os
 import struct
 import zlib
 from contextlib import suppress
@@ -13,6 +14,7 @@ from imaging_cases import Settings, WriteXray
 
 from wardround.imaging.codestream import codestream_size
 from wardround.imaging.decode import decode_item
+from wardround.imaging.kinds import Kind
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.scan import Found, ScanRule, list_files, scan_file
 from wardround.imaging.structure import check_structure
@@ -85,6 +87,12 @@ def test_a_flood_of_empty_elements_is_refused(tmp_path: Path) -> None:
     assert scan(tmp_path, part10(b"1.2.840.10008.1.2.1", element(8, 0x1140, b"SQ", item))).refused == (
         Reason.TOO_MANY
     )
+
+
+def test_a_pipe_that_nobody_writes_to_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.dcm")
+    found = scan_file(tmp_path, "a.dcm", RULE)
+    assert found.refused == Reason.NOT_A_FILE and found.kind == Kind()
 
 
 def test_the_walk_ends_where_the_pixels_begin() -> None:

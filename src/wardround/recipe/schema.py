@@ -230,6 +230,13 @@ class Recipe(Section):
             return not self.aggregation.secure
         return self.evaluation.per_site
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The Python files that the recipe names, relative to itself, in order of name."""
+        process = self.algorithm.process
+        named = (self.model.file if self.model else None, process.file if process else None)
+        return tuple(sorted({name for name in named if name is not None}))
+
     def resolved(self) -> dict[str, Any]:
         """Return the recipe as JSON with every default filled in."""
         return self.model_dump(mode="json")

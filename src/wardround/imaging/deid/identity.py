@@ -1,0 +1,63 @@
+"""Who and what an object is, under the site's key: its patient's pseudonym and shift, and its UIDs."""
+
+import re
+
+from pydicom.dataset import Dataset
+from pydicom.uid import UID_dictionary
+
+from wardround.imaging.deid.elements import UTF8, encodings_of, meet
+from wardround.imaging.deid.pseudonyms import Pseudonyms
+from wardround.imaging.deid.rules import Rules
+
+_ID, _NAME, _STUDY = 0x00100020, 0x00100010, 0x0020000D
+_LEGAL = re.compile(rb"[0-9.]{1,64}")
+
+
+class Identity:
+    """The stand-ins of one object.
+
+    A patient is its Patient ID (an issuer is not looked at: many objects lack it), else its name; dates of an object
+    without either move with its study.
+    """
+
+    def __init__(self, rules: Rules, dataset: Dataset) -> None:
+        """Reads the patient from the object's top level; the dataset is not changed."""
+        self._pseudonyms: Pseudonyms = rules.pseudonyms
+        self._known: dict[bytes, bytes] = {}
+        self.patient = self.patient_in(dataset)
+        whose = self.patient or _text(dataset, _STUDY)
+        self.days = self._pseudonyms.days(whose, rules.options.max_shift_days) if whose else None
+
+    def patient_in(self, dataset: Dataset) -> str:
+        """The pseudonym of the patient that a dataset or item names, "" if it names none."""
+        return self.patient_of(_text(dataset, _ID), _text(dataset, _NAME))
+
+    def patient_of(self, identifier: str, name: str) -> str:
+        """The pseudonym of a Patient ID, or of a name where there is no ID."""
+        if not identifier and not name:
+            return ""
+        return self._pseudonyms.patient(f"id/{identifier}" if identifier else f"name/{name}")
+
+    def uids(self, value: bytes) -> bytes:
+        """One or several UIDs, each mapped unless the standard defines it (a SOP class, a transfer syntax, …)."""
+        return b"\\".join(map(self._uid, value.split(b"\\")))
+
+    def legal_uids(self, value: bytes) -> bytes:
+        """UIDs as they are; what has not the form of one is mapped."""
+        parts = value.split(b"\\")
+        return b"\\".join(part if not part or _LEGAL.fullmatch(part) else self._uid(part) for part in parts)
+
+    def _uid(self, uid: bytes) -> bytes:
+        uid = uid.strip(b" \0")
+        if uid not in self._known:
+            text = uid.decode("latin-1")
+            kept = not uid or text in UID_dictionary
+            self._known[uid] = uid if kept else self._pseudonyms.uid(text).encode()
+        return self._known[uid]
+
+
+def _text(dataset: Dataset, tag: int) -> str:
+    if tag not in dataset:
+        return ""
+    met = meet(dataset.get_item(tag), dataset, encodings_of(dataset, UTF8))
+    return "" if met is None else met.text

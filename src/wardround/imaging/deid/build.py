@@ -108,8 +108,9 @@ def _entry(tag: tuple[int, ...], action: str) -> dict[str, object]:
         last = f"{element:04x}" if mask else "xxxx"
         return {"tag": f"{group >> 8:02x}xx{last}", "keyword": "", "vr": "", "basic": action, "options": {}}
     group, element = tag
-    known = dictionary_has_tag(tag)
-    keyword, vr = (dictionary_keyword(tag), dictionary_VR(tag)) if known else ("", "")
+    number = group << 16 | element
+    known = dictionary_has_tag(number)
+    keyword, vr = (dictionary_keyword(number), dictionary_VR(number)) if known else ("", "")
     return {
         "tag": f"{group:04x}{element:04x}",
         "keyword": keyword,

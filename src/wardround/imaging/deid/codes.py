@@ -74,9 +74,10 @@ def _lower_inside() -> frozenset[str]:
 def _meanings() -> dict[str, dict[str, str]]:
     from pydicom.sr._concepts_dict import concepts
 
+    known: dict[str, dict[str, dict[str, tuple[str, list[int]]]]] = concepts  # type: ignore[assignment]
     return {
         scheme: {code: found[0] for codes in keywords.values() for code, found in codes.items()}
-        for scheme, keywords in concepts.items()
+        for scheme, keywords in known.items()
     }
 
 

@@ -7,17 +7,17 @@ from collections import Counter
 
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian, UID_dictionary
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from wardround.imaging.deid.elements import UTF8, made, made_dataset, made_items
-from wardround.imaging.deid.identity import Identity
+from wardround.imaging.deid.elements import UTF8, Elements, added, made, made_dataset, made_items
+from wardround.imaging.deid.identity import Identity, is_standard
 from wardround.imaging.deid.mark import add_mark, marked_options
 from wardround.imaging.deid.pixels import plain_pixels
 from wardround.imaging.deid.rules import Account, Rules
 from wardround.imaging.deid.sweep import sweep
 from wardround.imaging.deid.table import load_table
 from wardround.imaging.deid.values import padded
-from wardround.imaging.deid.walk import Elements, Walk
+from wardround.imaging.deid.walk import Walk
 from wardround.imaging.reasons import Reason, Refusal
 
 _PIXELS = 0x7FE00010
@@ -44,13 +44,13 @@ def deidentify(dataset: Dataset, rules: Rules) -> tuple[Dataset, Account]:
     if marked is not None:
         if marked != rules.options.digest:
             raise Refusal(Reason.OTHER_RULES)
-        return _finished(dict(_by_tag(dataset)), syntax), Account.of(Counter(), unchanged=True)
+        return _finished(added({}, *dataset.elements()), syntax), Account.of(Counter(), unchanged=True)
     _check_class(dataset)
     walk = Walk(rules, Identity(rules, dataset))
     elements = walk.dataset(dataset, 0, _UNDECLARED)
     sweep(walk.texts, walk.traces, walk.identity, walk.counts)
     if _PIXELS in elements:
-        elements[_PIXELS] = _pixels(dataset, syntax)
+        added(elements, _pixels(dataset, syntax))
     _declare(elements, rules)
     add_mark(elements, rules.options.digest, rules.pseudonyms)
     return _finished(elements, syntax), Account.of(walk.counts)
@@ -72,13 +72,9 @@ def _finished(elements: Elements, syntax: UID) -> Dataset:
 def _syntax(dataset: Dataset) -> UID:
     meta = getattr(dataset, "file_meta", None)
     syntax = UID(str(meta.get("TransferSyntaxUID", "") if meta is not None else "") or ExplicitVRLittleEndian)
-    if not syntax.is_transfer_syntax or syntax not in UID_dictionary:
+    if not syntax.is_transfer_syntax or syntax.is_private:
         raise Refusal(Reason.SYNTAX)
     return syntax
-
-
-def _by_tag(dataset: Dataset) -> Elements:
-    return {int(element.tag): element for element in dataset.elements()}
 
 
 def _check_class(dataset: Dataset) -> None:
@@ -89,7 +85,7 @@ def _check_class(dataset: Dataset) -> None:
     if uid == _DIRECTORY:
         raise Refusal(Reason.DIRECTORY)
     # What stands in an object of a vendor's own making is known to the vendor alone.
-    if uid and uid not in UID_dictionary:
+    if uid and not is_standard(uid):
         raise Refusal(Reason.PRIVATE_CLASS)
 
 
@@ -107,23 +103,19 @@ def _pixels(dataset: Dataset, syntax: UID) -> RawDataElement:
 
 def _declare(elements: Elements, rules: Rules) -> None:
     """Says in the object what was done to it (PS3.15 E.1.1, PS3.3 C.7.1.1 and C.12.1)."""
-    codes = [
-        made_dataset(
-            {
-                0x00080100: _text(0x00080100, "SH", code),
-                0x00080102: _text(0x00080102, "SH", "DCM"),
-                0x00080104: _text(0x00080104, "LO", meaning),
-            }
-        )
-        for code, meaning in rules.options.codes
-    ]
-    method = f"WARDROUND PS3.15 {load_table().edition} {rules.options.digest}"
-    shifted = "MODIFIED" if rules.options.dates == "shift" else "REMOVED"
-    elements[_CHARSET] = _text(_CHARSET, "CS", "ISO_IR 192")
-    elements[0x00120062] = _text(0x00120062, "CS", "YES")
-    elements[0x00120063] = _text(0x00120063, "LO", method)
-    elements[0x00120064] = made_items(0x00120064, codes)
-    elements[0x00280303] = _text(0x00280303, "CS", shifted)
+    texts = (
+        (_CHARSET, "CS", "ISO_IR 192"),
+        (0x00120062, "CS", "YES"),
+        (0x00120063, "LO", f"WARDROUND PS3.15 {load_table().edition} {rules.options.digest}"),
+        (0x00280303, "CS", "MODIFIED" if rules.options.dates == "shift" else "REMOVED"),
+    )
+    added(elements, *(_text(*text) for text in texts))
+    added(elements, made_items(0x00120064, [_code(*code) for code in rules.options.codes]))
+
+
+def _code(code: str, meaning: str) -> Dataset:
+    texts = ((0x00080100, "SH", code), (0x00080102, "SH", "DCM"), (0x00080104, "LO", meaning))
+    return made_dataset(added({}, *(_text(*text) for text in texts)))
 
 
 def _text(tag: int, vr: str, text: str) -> RawDataElement:

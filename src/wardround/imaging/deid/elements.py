@@ -18,9 +18,17 @@ from pydicom.tag import BaseTag
 from wardround.imaging.deid.policy import TEXTS, VRS
 from wardround.imaging.reasons import Reason, Refusal
 
+Elements = dict[BaseTag, DataElement | RawDataElement]
+
 UTF8 = ("utf8",)
 _CHARSETS = TEXTS | {"PN"}
 _DELIMITERS = {0x0D, 0x0A, 0x09, 0x0C, 0x5C, 0x5E, 0x3D}
+
+
+def added(elements: Elements, *new: DataElement | RawDataElement) -> Elements:
+    """The mapping, with elements added under their tags."""
+    elements.update((element.tag, element) for element in new)
+    return elements
 
 
 class Met(NamedTuple):
@@ -78,10 +86,12 @@ def made_items(tag: int, items: Sequence[Dataset]) -> DataElement:
     return DataElement(BaseTag(tag), "SQ", Items(items))
 
 
-def made_dataset(elements: dict[int, DataElement | RawDataElement]) -> Dataset:
-    """A dataset or item of an output, which pydicom reads and writes without another look at its elements."""
-    content = {BaseTag(tag): elements[tag] for tag in sorted(elements)}
-    dataset = Dataset(content)
+def made_dataset(elements: Elements) -> Dataset:
+    """A dataset or item of an output, which pydicom reads and writes without another look at its elements.
+
+    It holds the very mapping that is given: what the sweep changes there is changed in the dataset.
+    """
+    dataset = Dataset(elements)
     dataset.set_original_encoding(False, True)
     return dataset
 

@@ -3,14 +3,21 @@
 import re
 
 from pydicom.dataset import Dataset
-from pydicom.uid import UID_dictionary
+from pydicom._uid_dict import UID_dictionary
 
 from wardround.imaging.deid.elements import UTF8, encodings_of, meet
 from wardround.imaging.deid.pseudonyms import Pseudonyms
 from wardround.imaging.deid.rules import Rules
 
 _ID, _NAME, _STUDY = 0x00100020, 0x00100010, 0x0020000D
-_LEGAL = re.compile(rb"[0-9.]{1,64}")
+# Storage classes younger than the dictionary; the standard's own root, so no vendor and no instance is named so.
+_STORAGE = re.compile(r"1\.2\.840\.10008\.5\.1\.4\.1\.1(\.\d{1,3}){1,4}")
+_LEGAL = re.compile(rb"\d[0-9.]{0,63}")
+
+
+def is_standard(uid: str) -> bool:
+    """Whether the standard defines a UID: a SOP class, a transfer syntax, a coding scheme, …"""
+    return uid in UID_dictionary or _STORAGE.fullmatch(uid) is not None
 
 
 class Identity:
@@ -51,7 +58,7 @@ class Identity:
         uid = uid.strip(b" \0")
         if uid not in self._known:
             text = uid.decode("latin-1")
-            kept = not uid or text in UID_dictionary
+            kept = not uid or is_standard(text)
             self._known[uid] = uid if kept else self._pseudonyms.uid(text).encode()
         return self._known[uid]
 

@@ -10,9 +10,9 @@ import struct
 
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.filewriter import EXPLICIT_VR_LENGTH_32
+from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
 
-from wardround.imaging.deid.elements import UTF8, made, meet
+from wardround.imaging.deid.elements import UTF8, Elements, added, made, meet
 from wardround.imaging.deid.pseudonyms import Pseudonyms
 from wardround.imaging.deid.values import padded
 
@@ -21,11 +21,10 @@ _CREATOR, _OPTIONS, _MARK = 0x00730010, 0x00731001, 0x00731002
 _PIXELS = 0x7FE0
 
 
-def add_mark(elements: dict[int, DataElement | RawDataElement], digest: str, pseudonyms: Pseudonyms) -> None:
+def add_mark(elements: Elements, digest: str, pseudonyms: Pseudonyms) -> None:
     """Marks the elements of a finished output."""
-    elements[_CREATOR] = made(_CREATOR, "LO", CREATOR.encode())
-    elements[_OPTIONS] = made(_OPTIONS, "LO", digest.encode())
-    elements[_MARK] = made(_MARK, "OB", pseudonyms.mark(_encoded(list(elements.values()))))
+    added(elements, made(_CREATOR, "LO", CREATOR.encode()), made(_OPTIONS, "LO", digest.encode()))
+    added(elements, made(_MARK, "OB", pseudonyms.mark(_encoded(list(elements.values())))))
 
 
 def marked_options(dataset: Dataset, pseudonyms: Pseudonyms) -> str | None:

@@ -9,7 +9,8 @@ treated like the table's; other text is replaced by a dummy; unknown elements an
 from enum import StrEnum
 from functools import cache
 
-from pydicom.datadict import DicomDictionary, tag_for_keyword
+from pydicom._dicom_dict import DicomDictionary
+from pydicom.datadict import tag_for_keyword
 
 from wardround.imaging.deid.options import Options
 from wardround.imaging.deid.table import Entry, load_table

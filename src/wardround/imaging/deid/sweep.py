@@ -3,7 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from wardround.imaging.deid.elements import made
+from pydicom.tag import BaseTag
+
+from wardround.imaging.deid.elements import added, made
 from wardround.imaging.deid.identity import Identity
 from wardround.imaging.deid.policy import NUMBER_STRINGS, Action
 from wardround.imaging.deid.table import load_table
@@ -49,10 +51,10 @@ def _holds_trace(text: Text, traces: Traces) -> bool:
 
 def _replace(text: Text, identity: Identity) -> None:
     if text.vr in NUMBER_STRINGS:
-        del text.elements[text.tag]
+        del text.elements[BaseTag(text.tag)]
         return
     value = identity.uids(text.text.encode()) if text.vr == "UI" else dummy(text.vr)
-    text.elements[text.tag] = made(text.tag, text.vr, padded(text.vr, value))
+    added(text.elements, made(text.tag, text.vr, padded(text.vr, value)))
 
 
 def _clean(text: Text, traces: Traces) -> None:
@@ -62,8 +64,8 @@ def _clean(text: Text, traces: Traces) -> None:
     while len(value) > limit:
         value = value[: value.rfind(b" ")] if b" " in value else b""
     if value:
-        text.elements[text.tag] = made(text.tag, text.vr, padded(text.vr, value))
+        added(text.elements, made(text.tag, text.vr, padded(text.vr, value)))
     elif entry.basic == Action.REMOVE:
-        del text.elements[text.tag]
+        del text.elements[BaseTag(text.tag)]
     else:
-        text.elements[text.tag] = made(text.tag, text.vr, padded(text.vr, dummy(text.vr)))
+        added(text.elements, made(text.tag, text.vr, padded(text.vr, dummy(text.vr))))

@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import BaseTag
 
 from wardround.imaging.deid.codes import verified
 from wardround.imaging.deid.dates import is_time, shifted
-from wardround.imaging.deid.elements import Met, encodings_of, made, made_dataset, made_items, meet
+from wardround.imaging.deid.elements import Elements, Met, added, encodings_of, made, made_dataset, made_items, meet
 from wardround.imaging.deid.identity import Identity
 from wardround.imaging.deid.policy import (
     DATES,
@@ -37,7 +38,6 @@ from wardround.imaging.reasons import Reason, Refusal
 MAX_DEPTH = 24
 MAX_ELEMENTS = 2_000_000
 
-Elements = dict[int, DataElement | RawDataElement]
 _STRINGS = TEXTS | NUMBER_STRINGS | DATES | {"CS", "AE", "AS", "PN", "UI", "UR"}
 _VALUE, _SCHEME, _MEANING, _CONTENT, _AGE = 0x00080100, 0x00080102, 0x00080104, 0x0040A730, 0x00101010
 _OLDEST = b"090Y"
@@ -155,7 +155,7 @@ class Walk:
             kept = checked(met.vr, value) if legal else None
             if kept is None:
                 return self._refuse_value(met, out)
-            text, value = kept.decode("ascii", "replace"), kept
+            text, value = kept.decode("ascii", "replace") if met.vr in _STRINGS else "", kept
         if met.vr == "UI":
             value = self.identity.legal_uids(value)
         if met.tag == _AGE and value[-1:] == b"Y" and value > _OLDEST:
@@ -177,17 +177,17 @@ class Walk:
         if action in (Action.WALK, Action.CLEAN, Action.KEEP, Action.UID):
             self.counts["kept"] += 1
             walked = [made_dataset(self.dataset(item, depth + 1, met.encodings)) for item in items]
-            out[met.tag] = made_items(met.tag, walked)
+            added(out, made_items(met.tag, walked))
             return
         for item in items:
             self._remember_dataset(item, depth + 1, met.encodings)
         if action is Action.EMPTY or not items:
             self.counts["emptied"] += 1
-            out[met.tag] = made_items(met.tag, [])
+            added(out, made_items(met.tag, []))
         else:
             self.counts["replaced"] += 1
             item = _removed_content() if met.tag == _CONTENT else self._dummy_item(items[0], depth + 1, met.encodings)
-            out[met.tag] = made_items(met.tag, [item])
+            added(out, made_items(met.tag, [item]))
 
     def _dummy_item(self, item: Dataset, depth: int, encodings: Sequence[str]) -> Dataset:
         """An item with the attributes of another one, and dummies for all of their values."""
@@ -202,10 +202,10 @@ class Walk:
                 continue
             if vr == "SQ":
                 inner = [self._dummy_item(each, depth + 1, met.encodings) for each in (met.items or ())[:1]]
-                out[tag] = made_items(tag, inner)
+                added(out, made_items(tag, inner))
             else:
                 value = self.identity.uids(stripped(met.value)) if vr == "UI" else dummy(vr)
-                out[tag] = made(tag, vr, padded(vr, value))
+                added(out, made(tag, vr, padded(vr, value)))
         return made_dataset(out)
 
     def _code(self, item: Dataset, out: Elements, encodings: Sequence[str]) -> None:
@@ -214,7 +214,7 @@ class Walk:
         texts = (term.value, term.scheme, term.meaning[:64]) if term else (DUMMY_TEXT.decode(),) * 3
         for tag, text in zip((_VALUE, _SCHEME, _MEANING), texts, strict=True):
             if tag in out:
-                out[tag] = made(tag, str(out[tag].VR), padded("SH", text.encode()))
+                added(out, made(tag, str(out[BaseTag(tag)].VR), padded("SH", text.encode())))
 
     def _private(
         self,
@@ -252,7 +252,7 @@ class Walk:
             self.counts["unreadable"] += 1
             return
         self.counts[kind] += 1
-        out[tag] = made(tag, vr, padded(vr, value)) if same is None or len(value) % 2 else same
+        added(out, made(tag, vr, padded(vr, value)) if same is None or len(value) % 2 else same)
 
     def _remember(self, met: Met) -> None:
         kind = kind_of(met.tag, met.vr)
@@ -307,12 +307,7 @@ def _text_of(dataset: Dataset, tag: int, encodings: Sequence[str]) -> str:
 
 def _removed_content() -> Dataset:
     """A content item that says that content was removed (PS3.3 C.17.3; the concept is DCM 121106, Comment)."""
-    concept = {
-        _VALUE: made(_VALUE, "SH", b"121106"),
-        _SCHEME: made(_SCHEME, "SH", b"DCM "),
-        _MEANING: made(_MEANING, "LO", b"Comment "),
-    }
-    text = {"0040a010": ("CS", b"CONTAINS"), "0040a040": ("CS", b"TEXT"), "0040a160": ("UT", b"REMOVED ")}
-    item: Elements = {int(tag, 16): made(int(tag, 16), vr, value) for tag, (vr, value) in text.items()}
-    item[0x0040A043] = made_items(0x0040A043, [made_dataset(dict(concept))])
-    return made_dataset(item)
+    concept = ((_VALUE, "SH", b"121106"), (_SCHEME, "SH", b"DCM "), (_MEANING, "LO", b"Comment "))
+    name = made_items(0x0040A043, [made_dataset(added({}, *(made(*each) for each in concept)))])
+    texts = ((0x0040A010, "CS", b"CONTAINS"), (0x0040A040, "CS", b"TEXT"), (0x0040A160, "UT", b"REMOVED "))
+    return made_dataset(added({}, name, *(made(*text) for text in texts)))

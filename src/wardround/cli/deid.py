@@ -37,14 +37,18 @@ NewKey = Annotated[
 ]
 OptionsFile = Annotated[
     Path | None,
-    typer.Option("--options", help="YAML file of the data steward's choices; without one, the Basic Profile."),
+    typer.Option(
+        "--options", help="YAML file of the data steward's choices; without one, the Basic Profile."
+    ),
 ]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Read and de-identify everything, and write no object.")
 ]
 Report = Annotated[
     Path | None,
-    typer.Option("--report", help="File for a JSON line a file: output name, actions counted, or refusal code."),
+    typer.Option(
+        "--report", help="File for a JSON line a file: output name, actions counted, or refusal code."
+    ),
 ]
 Names = Annotated[
     bool,

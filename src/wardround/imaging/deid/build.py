@@ -15,6 +15,7 @@ from pathlib import Path
 from pydicom.datadict import dictionary_has_tag, dictionary_keyword, dictionary_VR
 
 from wardround.imaging.deid.table import FILE
+from wardround.imaging.deid.words import words
 
 EDITION = "2026c"
 _GROUPS = {
@@ -33,11 +34,11 @@ _DATES = {"DA", "TM", "DT"}
 _NEVER_DATED = {"PatientBirthDate", "PatientBirthTime", "GPSTimeStamp"}
 _TEXT = {"LO", "SH", "ST", "LT", "UT"}
 _NEVER_UID = {"DigitalSignatureUID", "UID"}
-_UIDS_TOO = set(
+_UIDS_TOO = words(
     "AffectedSOPInstanceUID AnnotationGroupUID ReferencedImageSequence ReferencedPatientSequence "
-    "ReferencedPerformedProcedureStepSequence ReferencedStudySequence SourceImageSequence".split()
+    "ReferencedPerformedProcedureStepSequence ReferencedStudySequence SourceImageSequence"
 )
-_DEVICE = set(
+_DEVICE = words(
     "BeamHoldTransitionDateTime CalibrationDate CalibrationDateTime CalibrationTime CassetteID DateOfInstallation "
     "DateOfLastCalibration DateOfLastDetectorCalibration DateOfManufacture DateTimeOfLastCalibration DetectorID "
     "DeviceDescription DeviceLabel DeviceSerialNumber DeviceUID GantryID GeneratorID LensMake LensModel "
@@ -47,27 +48,27 @@ _DEVICE = set(
     "ScheduledStationGeographicLocationCodeSequence ScheduledStationName ScheduledStationNameCodeSequence "
     "ScheduledStudyLocation SourceManufacturer SourceSerialNumber StationName TimeOfLastCalibration "
     "TimeOfLastDetectorCalibration TransducerIdentificationSequence TreatmentMachineName UDISequence "
-    "UniqueDeviceIdentifier XRayDetectorID XRayDetectorLabel XRaySourceID".split()
+    "UniqueDeviceIdentifier XRayDetectorID XRayDetectorLabel XRaySourceID"
 )
-_PATIENT = set(
+_PATIENT = words(
     "EthnicGroup PatientAge PatientSex PatientSexNeutered PatientSize PatientWeight PregnancyStatus "
-    "SelectorASValue SmokingStatus".split()
+    "SelectorASValue SmokingStatus"
 )
 _PATIENT_CLEANED = {"Allergies", "PatientState", "PreMedication", "SpecialNeeds"}
-_INSTITUTION = set(
+_INSTITUTION = words(
     "ClinicalTrialCoordinatingCenterName ClinicalTrialProtocolEthicsCommitteeName ClinicalTrialSiteID "
     "ClinicalTrialSiteName InstitutionAddress InstitutionCodeSequence InstitutionName "
-    "InstitutionalDepartmentName InstitutionalDepartmentTypeCodeSequence SourceOfPreviousValues".split()
+    "InstitutionalDepartmentName InstitutionalDepartmentTypeCodeSequence SourceOfPreviousValues"
 )
 _STRUCTURED = {"AcquisitionContextSequence", "ContentSequence", "SpecimenPreparationSequence"}
 _DESCRIBES = re.compile(
     r"(Description|Comments|Label|Notes|Text|History|Name|Narrative)$|^(ReasonFor|CommentsOn|TreatmentSites?$)"
 )
-_DESCRIBES_TOO = set(
+_DESCRIBES_TOO = words(
     "Allergies ContrastBolusAgent Impressions MedicalAlerts Occupation PatientState RequestedContrastAgent "
     "SelectorLOValue SelectorLTValue SelectorSHValue SelectorSTValue SelectorUTValue "
     "AdmittingDiagnosesCodeSequence PrescriptionNotesSequence ReasonForRequestedProcedureCodeSequence "
-    "ReasonForVisitCodeSequence RequestAttributesSequence".split()
+    "ReasonForVisitCodeSequence RequestAttributesSequence"
 )
 # Names and labels of people, places and devices, and what other options are for.
 _DESCRIBES_NOT = re.compile(
@@ -79,12 +80,8 @@ _DESCRIBES_NOT = re.compile(
 
 def build() -> dict[str, object]:
     """The table as JSON-ready data: edition, source, and one entry an attribute, sorted by tag."""
-    found = importlib.import_module(
-        f"dicomanonymizer.dicom_anonymization_databases.dicomfields_{EDITION}"
-    )
-    entries = [
-        _entry(tag, action) for group, action in _GROUPS.items() for tag in getattr(found, group)
-    ]
+    found = importlib.import_module(f"dicomanonymizer.dicom_anonymization_databases.dicomfields_{EDITION}")
+    entries = [_entry(tag, action) for group, action in _GROUPS.items() for tag in getattr(found, group)]
     return {
         "edition": EDITION,
         "source": f"dicom-anonymizer {version('dicom-anonymizer')}",

@@ -7,6 +7,8 @@ PS3.16); it is loaded at the first code, which takes about a second.
 from functools import cache
 from typing import NamedTuple
 
+from wardround.imaging.deid.words import words
+
 
 class Term(NamedTuple):
     """A coded term as PS3.3 8.8 writes it: value, scheme and meaning."""
@@ -17,19 +19,19 @@ class Term(NamedTuple):
 
 
 # Words of imaging that the dictionary lacks or writes with a capital.
-_IMAGING = frozenset(
+_IMAGING = words(
     "adc ap axial bilateral bone cor coronal cta ctv diffusion dixon dwi elbow epi fat flair fov fs gre hip kv lat "
     "liver localizer localiser lung mediastinum mip mpr mr mra mri oblique pa pelvis perfusion phase portable post "
     "pre pd recon sag sagittal sat scout se shoulder spin stir supine prone thin thick topogram tra transverse tse "
-    "t1 t2 urogram us upright venous arterial wo w wrist xr 2d 3d".split()
+    "t1 t2 urogram us upright venous arterial wo w wrist xr 2d 3d"
 )
 # Words of medicine that are surnames too.
-_SURNAMES = frozenset(
+_SURNAMES = words(
     "black brown green white gray grey lee long short young old king hand foot head banks barker bell best bishop "
     "bond bush case church cole cook cross day dean fields fisher fox frost glass gold grant hall hill home house "
     "hunt land lane law low major mark marsh may miller moon parks pole pond poole porter price reed reid rice "
     "rich rose sharp silver singer small snow stone street summers sweet tanner walker wall ward waters webb west "
-    "winter wise wood woods wright bird nail".split()
+    "winter wise wood woods wright bird nail"
 )
 # SNOMED's older codes (SRT and its other names) stand for the same concepts as SCT's.
 _OLD_SNOMED = frozenset({"SRT", "SNM3", "99SDM"})

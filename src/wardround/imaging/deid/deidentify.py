@@ -1,6 +1,6 @@
 """`deidentify`: a dataset and rules give a new dataset and an account.
 
-    dataset ─ walk ─ sweep ─ declare ─ mark ─ new dataset, account
+dataset ─ walk ─ sweep ─ declare ─ mark ─ new dataset, account
 """
 
 from collections import Counter

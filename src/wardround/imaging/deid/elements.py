@@ -15,12 +15,16 @@ from pydicom.filewriter import writers
 from pydicom.sequence import Sequence as Items
 from pydicom.tag import BaseTag
 
-from wardround.imaging.deid.policy import TEXTS, VRS
+from wardround.imaging.deid.policy import DATES, NUMBER_STRINGS, NUMBERS, TEXTS, VRS
+from wardround.imaging.deid.table import load_table
 from wardround.imaging.reasons import Reason, Refusal
 
 Elements = dict[BaseTag, DataElement | RawDataElement]
 
 UTF8 = ("utf8",)
+# Real objects nest less than ten deep.
+MAX_DEPTH = 24
+STRINGS = TEXTS | NUMBER_STRINGS | DATES | {"CS", "AE", "AS", "PN", "UI", "UR"}
 _CHARSETS = TEXTS | {"PN"}
 _DELIMITERS = {0x0D, 0x0A, 0x09, 0x0C, 0x5C, 0x5E, 0x3D}
 
@@ -43,7 +47,7 @@ class Met(NamedTuple):
     @property
     def text(self) -> str:
         """The value as text; what cannot be decoded is replaced."""
-        if self.vr not in _CHARSETS or self.value.isascii() and b"\x1b" not in self.value:
+        if self.vr not in _CHARSETS or (self.value.isascii() and b"\x1b" not in self.value):
             return self.value.decode("ascii", "replace").strip(" \0")
         return decode_bytes(self.value, list(self.encodings), _DELIMITERS).strip(" \0")
 
@@ -63,6 +67,33 @@ def meet(element: DataElement | RawDataElement, dataset: Dataset, encodings: Seq
     # pydicom raises almost anything on a damaged value, and its text may quote the value.
     except Exception:
         return None
+
+
+def agreed(tag: int, met: Met) -> str | None:
+    """The VR under which an element is handled: the dictionary's, unless what was met can't be read so (None)."""
+    known = load_table().entries.get(tag)
+    expected = VRS.get(tag) or (known.vr if known else "") or met.vr
+    if met.vr == expected or met.vr in expected.split(" or "):
+        return met.vr
+    if "SQ" in (expected, met.vr):
+        return None
+    if met.vr in NUMBERS and expected in NUMBERS:
+        return met.vr
+    if met.vr in STRINGS and expected in STRINGS:
+        return expected
+    # Bytes for bytes, such as OB for OW.
+    return met.vr if met.vr.startswith("O") and expected.startswith("O") else None
+
+
+def is_plain(element: DataElement | RawDataElement) -> bool:
+    """Whether an element is as an output's are: bytes, explicit VR, little endian."""
+    return isinstance(element, RawDataElement) and element.is_little_endian and not element.is_implicit_VR
+
+
+def text_at(dataset: Dataset, tag: int, encodings: Sequence[str]) -> str:
+    """The text of a dataset's element, "" if there is none."""
+    met = meet(dataset.get_item(tag), dataset, encodings) if tag in dataset else None
+    return "" if met is None else met.text
 
 
 def encodings_of(dataset: Dataset, above: Sequence[str]) -> Sequence[str]:

@@ -104,7 +104,9 @@ def _run(job: Job, state: Path, progress: Progress) -> Outcome:
 
 def _check_folders(job: Job) -> None:
     if not job.source.is_dir():
-        raise ConfigurationError(f"source {str(job.source)!r} is not a folder; give the folder of DICOM files")
+        raise ConfigurationError(
+            f"source {str(job.source)!r} is not a folder; give the folder of DICOM files"
+        )
     source, target = job.source.resolve(), job.target.resolve()
     if source == target or source in target.parents or target in source.parents:
         raise ConfigurationError("one of source and target lies in the other; give a target elsewhere")

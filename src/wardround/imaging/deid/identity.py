@@ -2,10 +2,10 @@
 
 import re
 
-from pydicom.dataset import Dataset
 from pydicom._uid_dict import UID_dictionary
+from pydicom.dataset import Dataset
 
-from wardround.imaging.deid.elements import UTF8, encodings_of, meet
+from wardround.imaging.deid.elements import UTF8, encodings_of, text_at
 from wardround.imaging.deid.pseudonyms import Pseudonyms
 from wardround.imaging.deid.rules import Rules
 
@@ -36,11 +36,8 @@ class Identity:
         self.days = self._pseudonyms.days(whose, rules.options.max_shift_days) if whose else None
 
     def patient_in(self, dataset: Dataset) -> str:
-        """The pseudonym of the patient that a dataset or item names, "" if it names none."""
-        return self.patient_of(_text(dataset, _ID), _text(dataset, _NAME))
-
-    def patient_of(self, identifier: str, name: str) -> str:
-        """The pseudonym of a Patient ID, or of a name where there is no ID."""
+        """The pseudonym of the patient that a dataset or item names by ID, else by name; "" if it names none."""
+        identifier, name = _text(dataset, _ID), _text(dataset, _NAME)
         if not identifier and not name:
             return ""
         return self._pseudonyms.patient(f"id/{identifier}" if identifier else f"name/{name}")
@@ -64,7 +61,4 @@ class Identity:
 
 
 def _text(dataset: Dataset, tag: int) -> str:
-    if tag not in dataset:
-        return ""
-    met = meet(dataset.get_item(tag), dataset, encodings_of(dataset, UTF8))
-    return "" if met is None else met.text
+    return text_at(dataset, tag, encodings_of(dataset, UTF8))

@@ -14,6 +14,7 @@ from pydicom.datadict import tag_for_keyword
 
 from wardround.imaging.deid.options import Options
 from wardround.imaging.deid.table import Entry, load_table
+from wardround.imaging.deid.words import words
 
 
 class Action(StrEnum):
@@ -45,29 +46,30 @@ NUMBERS = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "FD": 8, "AT": 4, "UV": 
 NUMBER_STRINGS = frozenset({"DS", "IS"})
 TEXTS = frozenset({"LO", "SH", "ST", "LT", "UT", "UC"})
 
-TECHNICAL = frozenset(
+TECHNICAL = words(
     "Manufacturer ManufacturerModelName SoftwareVersions SequenceName PulseSequenceName ImagedNucleus FilterType "
     "ConvolutionKernel ReceiveCoilName TransmitCoilName ContrastBolusRoute RadiopharmaceuticalRoute RescaleType "
     "ModalityLUTType WindowCenterWidthExplanation AcquisitionDeviceProcessingCode DigitalImageFormatAcquired "
     "AttenuationCorrectionMethod ReconstructionMethod ScatterCorrectionMethod DetectorManufacturerName "
     "DetectorManufacturerModelName ProcessingFunction ImageFilter StackID PhosphorType PlateType TypeOfFilters "
     "CardiacFramingType DetectorLinesOfResponseUsed ApplicationName ApplicationVersion CodingSchemeVersion "
-    "MIMETypeOfEncapsulatedDocument TransducerData GridAbsorbingMaterial GridSpacingMaterial".split()
+    "MIMETypeOfEncapsulatedDocument TransducerData GridAbsorbingMaterial GridSpacingMaterial"
 )
-_BINARY = frozenset(
+_BINARY = words(
     "PixelData FloatPixelData DoubleFloatPixelData RedPaletteColorLookupTableData "
     "GreenPaletteColorLookupTableData BluePaletteColorLookupTableData AlphaPaletteColorLookupTableData "
     "SegmentedRedPaletteColorLookupTableData SegmentedGreenPaletteColorLookupTableData "
     "SegmentedBluePaletteColorLookupTableData SegmentedAlphaPaletteColorLookupTableData LUTData "
     "BlendingLookupTableData ExtendedOffsetTable ExtendedOffsetTableLengths VectorGridData "
-    "PointCoordinatesData SpectroscopyData WaveformData WaveformPaddingValue".split()
+    "PointCoordinatesData SpectroscopyData WaveformData WaveformPaddingValue"
 )
 # Pixels of an item are an icon or a preview of some kind.
 TOP_LEVEL_ONLY = frozenset({0x7FE00010, 0x7FE00008, 0x7FE00009, 0x7FE00001, 0x7FE00002})
 # Written anew for every object, or without meaning in the output.
-_REWRITTEN = frozenset(
+_REWRITTEN = words(
     "SpecificCharacterSet PatientIdentityRemoved DeidentificationMethod DeidentificationMethodCodeSequence "
-    "LongitudinalTemporalInformationModified LengthToEnd DataSetTrailingPadding PrivateDataElementDefinitionSequence".split()
+    "LongitudinalTemporalInformationModified LengthToEnd DataSetTrailingPadding "
+    "PrivateDataElementDefinitionSequence"
 )
 _PATIENT = frozenset({"PatientID", "PatientName"})
 
@@ -90,7 +92,11 @@ def _listed(entry: Entry, options: Options) -> Action:
     taken = {entry.options[name] for name in options.chosen if name in entry.options}
     if vr in DATES:
         # A date is never kept as it is, whatever option would keep its attribute.
-        return _dated(vr, options) if "longitudinal" in entry.options and options.dates == "shift" else _basic(entry)
+        return (
+            _dated(vr, options)
+            if "longitudinal" in entry.options and options.dates == "shift"
+            else _basic(entry)
+        )
     if "K" in taken:
         return Action.UID if vr == "UI" and not options.uids else _kept(vr)
     if "C" in taken:
@@ -123,7 +129,12 @@ def _unlisted(tag: int, options: Options) -> Action:
         return Action.KEEP if options.uids else Action.UID
     if vr in DATES:
         return _dated(vr, options) if options.dates == "shift" else Action.DUMMY_OR_EMPTY
-    if keyword in _BINARY or vr in NUMBERS or vr in NUMBER_STRINGS or vr in ("CS", "US or SS", "US or SS or OW"):
+    if (
+        keyword in _BINARY
+        or vr in NUMBERS
+        or vr in NUMBER_STRINGS
+        or vr in ("CS", "US or SS", "US or SS or OW")
+    ):
         return Action.KEEP
     if vr in TEXTS or vr in ("PN", "AE", "AS", "UR"):
         return Action.KEEP if keyword in TECHNICAL and options.keep_technical_text else Action.DUMMY_OR_EMPTY

@@ -4,11 +4,14 @@ The elements of that table which are texts without a form, sequences or bytes (s
 out: nothing certain is known about what stands in them. Neither is the ultrasound part of the table here yet.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import NamedTuple
 
 from pydicom._private_dict import private_dictionaries
+from pydicom.dataset import Dataset
 
+from wardround.imaging.deid.elements import text_at
 from wardround.imaging.deid.policy import NUMBER_STRINGS, NUMBERS
 
 _LISTED = {
@@ -27,6 +30,24 @@ _LISTED = {
     "62,70,71,80,85,87,89,8a,90,97,98",
     "LORAD Selenia": "0019:06,07,08,16,26,27,28,29,30,31,32,33,34,35,37,40,41,50,51,52,53,60,70,71,80,90",
 }
+
+
+class Safe(NamedTuple):
+    """A safe private element: its VR, and its block's creator."""
+
+    vr: str
+    creator_tag: int
+    creator: str
+
+
+def safe_creator(dataset: Dataset, tag: int, encodings: Sequence[str]) -> Safe | None:
+    """What a private element of a dataset is, if it is safe (PS3.5 7.8.1: its block's creator names it)."""
+    creator_tag = tag & 0xFFFF0000 | (tag >> 8 & 0xFF)
+    if not tag & 0xFF00 or creator_tag not in dataset:
+        return None
+    creator = text_at(dataset, creator_tag, encodings)
+    vr = safe_private().get((creator, tag >> 16, tag & 0xFF))
+    return None if vr is None else Safe(vr, creator_tag, creator)
 
 
 @cache

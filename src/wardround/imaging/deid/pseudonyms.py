@@ -68,9 +68,7 @@ def read_key(path: Path) -> bytes:
             f"key {str(path)!r} cannot be read ({error.strerror}); make one with --new-key"
         ) from error
     if len(key) < _MIN_KEY_BYTES:
-        raise ConfigurationError(
-            f"key {str(path)!r} has {len(key)} bytes; legal: {_MIN_KEY_BYTES} or more"
-        )
+        raise ConfigurationError(f"key {str(path)!r} has {len(key)} bytes; legal: {_MIN_KEY_BYTES} or more")
     if mode & 0o007:
         raise ConfigurationError(
             f"key {str(path)!r} can be read by every user of this machine; correct it with: chmod o= {path}"

@@ -12,14 +12,15 @@ from wardround.imaging.deid.table import load_table
 from wardround.imaging.deid.traces import Traces, cleaned
 from wardround.imaging.deid.values import dummy, padded
 from wardround.imaging.deid.walk import Text
+from wardround.imaging.deid.words import words
 
 # Values that the pixels cannot be read without; they are kept only if they are of the standard's own terms.
 _TERMS = {
-    0x00080060: frozenset("CR CT DX ES GM IO MG MR NM OP OPT OT PT PX RF RG SC SM SR US XA XC KO PR SEG".split()),
-    0x00280004: frozenset(
-        "MONOCHROME1 MONOCHROME2 RGB YBR_FULL YBR_FULL_422 YBR_RCT YBR_ICT PALETTE".split()
-        + ["PALETTE COLOR", "YBR_PARTIAL_420", "YBR_PARTIAL_422"]
-    ),
+    0x00080060: words("CR CT DX ES GM IO MG MR NM OP OPT OT PT PX RF RG SC SM SR US XA XC KO PR SEG"),
+    0x00280004: words(
+        "MONOCHROME1 MONOCHROME2 RGB YBR_FULL YBR_FULL_422 YBR_RCT YBR_ICT YBR_PARTIAL_420 YBR_PARTIAL_422"
+    )
+    | {"PALETTE COLOR"},
 }
 
 
@@ -38,7 +39,7 @@ def sweep(texts: Sequence[Text], traces: Traces, identity: Identity, counts: Cou
         if seen[known]:
             counts["kept"] -= 1
             counts["swept"] += 1
-            _replace(text, identity)
+            _replace(text, traces, identity)
 
 
 def _holds_trace(text: Text, traces: Traces) -> bool:
@@ -49,12 +50,21 @@ def _holds_trace(text: Text, traces: Traces) -> bool:
     return traces.found_in(text.text)
 
 
-def _replace(text: Text, identity: Identity) -> None:
+def _replace(text: Text, traces: Traces, identity: Identity) -> None:
     if text.vr in NUMBER_STRINGS:
         del text.elements[BaseTag(text.tag)]
         return
-    value = identity.uids(text.text.encode()) if text.vr == "UI" else dummy(text.vr)
+    if text.vr == "UI":
+        value = identity.uids(text.text.encode())
+    elif text.vr == "CS":
+        value = b"\\".join(_without_trace(part, traces) for part in text.text.split("\\"))
+    else:
+        value = dummy(text.vr)
     added(text.elements, made(text.tag, text.vr, padded(text.vr, value)))
+
+
+def _without_trace(part: str, traces: Traces) -> bytes:
+    return dummy("CS") if traces.found_in(part) else part.encode()
 
 
 def _clean(text: Text, traces: Traces) -> None:

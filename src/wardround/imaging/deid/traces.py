@@ -10,6 +10,7 @@ from functools import cache
 
 from wardround.imaging.deid.codes import vocabulary
 from wardround.imaging.deid.table import load_table
+from wardround.imaging.deid.words import words
 
 _IDENTIFIES = re.compile(
     r"(PatientIDs?|IDs?|Number|Address|Locator|Residence|AETitle|Identifier|Issuer\w*|Identification|Numbers)$"
@@ -17,11 +18,11 @@ _IDENTIFIES = re.compile(
 )
 _WORD = re.compile(r"[^\W_]+")
 # Words of addresses and institutions that name no one.
-_GENERIC = frozenset(
+_GENERIC = words(
     "hospital medical center centre clinic university department radiology imaging health care institute street "
     "road avenue city county general regional community children klinikum klinik universitaet krankenhaus ward "
     "north south east west saint room scanner station unit service services suite chest head heart abdomen spine "
-    "women mens cancer none unknown anonymous removed test patient".split()
+    "women mens cancer none unknown anonymous removed test patient"
 )
 _SHORT = 3
 _SOLID = 5

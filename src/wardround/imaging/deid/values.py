@@ -51,8 +51,8 @@ def padded(vr: str, value: bytes) -> bytes:
 def checked(vr: str, value: bytes) -> bytes | None:
     """What may stay of a value that an action keeps, or None if nothing may.
 
-    Numbers must be numbers; of a coded string each component must have legal form and no long number, or a dummy takes its place;
-    text must be short printable ASCII without long numbers.
+    Numbers must be numbers. Each component of a coded string must have legal form and no long number, or a dummy
+    takes its place. Text must be short printable ASCII without long numbers.
     """
     if vr in NUMBERS:
         return value if len(value) % NUMBERS[vr] == 0 else None
@@ -63,7 +63,9 @@ def checked(vr: str, value: bytes) -> bytes | None:
     if vr == "AS":
         return value if _AGE.fullmatch(value) else None
     if vr in TEXTS:
-        legal = len(value) <= _MAX_TECHNICAL and _PRINTABLE.fullmatch(value) and not _LONG_NUMBER.search(value)
+        legal = (
+            len(value) <= _MAX_TECHNICAL and _PRINTABLE.fullmatch(value) and not _LONG_NUMBER.search(value)
+        )
         return value if legal else None
     return value
 

@@ -19,9 +19,15 @@ from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 from wardround.imaging.deid.options import Options
 from wardround.imaging.deid.rules import Rules
 from wardround.imaging.deid.table import FILE
+from wardround.imaging.deid.words import words
 
 KEY = b"a key of thirty-two bytes, tests"
 SHARED = Path(__file__).parents[5] / "shared" / "data"
+_UNLISTED = """
+    LongCodeValue StrainDescription RetrieveURL TextValue PatientBreedDescription CodeMeaning LUTExplanation
+    SegmentLabel ContentDescription DerivationDescription ObservationDescription DetectorMode EvaluatorName
+    ConfigurationInformation RadiationMachineName ProcedureCreationDate ICCProfile
+"""
 DEFLATED = "1.2.840.10008.1.2.1.99"
 
 
@@ -56,7 +62,10 @@ class Canaries:
         return value
 
     def _plain(self, vr: str, n: int) -> tuple[object, str]:
-        dates = {"DA": f"{1601 + n // 300}{1 + n % 12:02d}{1 + n % 28:02d}", "TM": f"{n % 24:02d}3917.{n:06d}"}
+        dates = {
+            "DA": f"{1601 + n // 300}{1 + n % 12:02d}{1 + n % 28:02d}",
+            "TM": f"{n % 24:02d}3917.{n:06d}",
+        }
         if vr in dates:
             return dates[vr], dates[vr]
         if vr == "DT":
@@ -85,7 +94,11 @@ def ct(**elements: object) -> Dataset:
     dataset.SOPClassUID, dataset.SOPInstanceUID, dataset.Modality = CTImageStorage, "1.2.3.1", "CT"
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = "1.2.3.2", "1.2.3.3"
     dataset.FrameOfReferenceUID = "1.2.3.4"
-    dataset.PatientName, dataset.PatientID, dataset.PatientBirthDate = "Vexlund^Orrin", "HK4711-12", "19440229"
+    dataset.PatientName, dataset.PatientID, dataset.PatientBirthDate = (
+        "Vexlund^Orrin",
+        "HK4711-12",
+        "19440229",
+    )
     dataset.PatientSex = "M"
     dataset.StudyDate, dataset.StudyTime, dataset.SeriesDate = "20200229", "101112", "20200301"
     dataset.AccessionNumber, dataset.StudyID, dataset.ReferringPhysicianName = "ACC998877", "17", "Quist^Ada"
@@ -152,7 +165,9 @@ def canary_object(canaries: Canaries) -> Dataset:
 
 def leaks(content: bytes, canaries: Canaries) -> list[str]:
     """Where the canaries that are found in a file's bytes were planted, whatever they are encoded in."""
-    return [where for where, text in canaries.planted.items() if any(form in content for form in _forms(text))]
+    return [
+        where for where, text in canaries.planted.items() if any(form in content for form in _forms(text))
+    ]
 
 
 def inflated(content: bytes) -> bytes:
@@ -219,10 +234,6 @@ def _plant_planes(target: Dataset, canaries: Canaries) -> None:
 
 def _plant_every_vr(target: Dataset, canaries: Canaries) -> None:
     """Standard text attributes that the table does not list, one of each VR and more."""
-    for keyword in (
-        "LongCodeValue StrainDescription RetrieveURL TextValue PatientBreedDescription CodeMeaning LUTExplanation "
-        "SegmentLabel ContentDescription DerivationDescription ObservationDescription DetectorMode EvaluatorName "
-        "ConfigurationInformation RadiationMachineName ProcedureCreationDate ICCProfile"
-    ).split():
+    for keyword in words(_UNLISTED):
         vr = DicomDictionary[Tag(keyword)][0]
         target.add_new(Tag(keyword), vr, canaries.value(vr, f"every vr {keyword}"))

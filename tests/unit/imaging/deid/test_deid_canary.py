@@ -3,7 +3,18 @@
 from pathlib import Path
 
 import pytest
-from deid_cases import DEFLATED, KEY, Canaries, canary_object, inflated, leaks, read, rules, table_rows, written
+from deid_cases import (
+    DEFLATED,
+    KEY,
+    Canaries,
+    canary_object,
+    inflated,
+    leaks,
+    read,
+    rules,
+    table_rows,
+    written,
+)
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from wardround.imaging.deid.files import deidentify_file

@@ -7,6 +7,7 @@ object, in what is removed too, is a trace; a text that stays must not hold one.
 import re
 from dataclasses import dataclass, field
 from functools import cache
+from unicodedata import combining, normalize
 
 from wardround.imaging.deid.codes import vocabulary
 from wardround.imaging.deid.table import load_table
@@ -24,6 +25,8 @@ _GENERIC = words(
     "north south east west saint room scanner station unit service services suite chest head heart abdomen spine "
     "women mens cancer none unknown anonymous removed test patient"
 )
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa"})
+_LATIN = str.maketrans({"ß": "ss", "æ": "ae", "ø": "o", "œ": "oe", "ł": "l", "đ": "d", "þ": "th"})
 _SHORT = 3
 _SOLID = 5
 
@@ -43,7 +46,8 @@ class Traces:
     def add_name(self, text: str) -> None:
         """Adds the parts of a person's name (all component groups)."""
         for word in _words(text):
-            if len(word) >= _SHORT and word not in _GENERIC:
+            # Two ideographs are a whole name; two letters are less.
+            if (len(word) >= _SHORT or (len(word) == 2 and not word.isascii())) and word not in _GENERIC:
                 self._add(word)
             elif len(word) == 2:
                 self.initials.add(word)
@@ -72,9 +76,10 @@ class Traces:
         return text in self.solids
 
     def _add(self, word: str) -> None:
-        self.words.add(word)
-        if len(word) >= _SOLID:
-            self.solids.add(word)
+        for form in _forms(word):
+            self.words.add(form)
+            if len(form) >= _SOLID or not form.isascii():
+                self.solids.add(form)
 
 
 def kind_of(tag: int, vr: str) -> str:
@@ -91,6 +96,14 @@ def cleaned(text: str, traces: Traces) -> str:
     else:
         kept = [word for word in _words(text) if _is_term(word)]
     return " ".join(kept).upper()
+
+
+def _forms(word: str) -> set[str]:
+    """A word as it is, and as equipment that knows no accents writes it."""
+    if word.isascii():
+        return {word}
+    plain = "".join(letter for letter in normalize("NFKD", word) if not combining(letter))
+    return {word, *(form.translate(_LATIN) for form in (plain, word.translate(_UMLAUTS)))}
 
 
 def _is_term(word: str) -> bool:

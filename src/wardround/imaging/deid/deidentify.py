@@ -94,7 +94,8 @@ def _pixels(dataset: Dataset, syntax: UID) -> RawDataElement:
     value = element.value if isinstance(element.value, bytes) else b""
     big = not (element.is_little_endian if isinstance(element, RawDataElement) else syntax.is_little_endian)
     compressed = syntax.is_encapsulated
-    plain = plain_pixels(dataset, value, encapsulated=compressed, big_endian=big)
+    swapped = big and not compressed and element.VR != "OB"
+    plain = plain_pixels(dataset, value, encapsulated=compressed, swapped=swapped)
     vr = "OB" if compressed or element.VR == "OB" else "OW"
     if not compressed:
         return made(_PIXELS, vr, plain)

@@ -12,9 +12,10 @@ _OVERLAYS = range(0x6000, 0x6020, 2)
 _HALF = {"YBR_FULL_422": 2 / 3, "YBR_PARTIAL_422": 2 / 3, "YBR_PARTIAL_420": 1 / 2}
 
 
-def plain_pixels(dataset: Dataset, value: bytes, *, encapsulated: bool, big_endian: bool) -> bytes:
+def plain_pixels(dataset: Dataset, value: bytes, *, encapsulated: bool, swapped: bool) -> bytes:
     """The bytes of Pixel Data (7FE0,0010), little endian, without what does not belong to the image.
 
+    swapped: the value is of big-endian words (pixels of 8 bits lie in words of 16 then, PS3.5 8.1.1).
     Raises Refusal if an overlay lies in compressed pixels, where it can't be cut out.
     """
     overlaid = any(_embedded(dataset, group) for group in _OVERLAYS)
@@ -23,9 +24,9 @@ def plain_pixels(dataset: Dataset, value: bytes, *, encapsulated: bool, big_endi
             raise Refusal(Reason.OVERLAY)
         return value
     bits = _number(dataset, 0x00280100, 8)
-    value = value[: _length(dataset, bits) or len(value)]
-    if big_endian and bits > 8:
+    if swapped:
         value = _words(value, bits).byteswap().tobytes()
+    value = value[: _length(dataset, bits) or len(value)]
     if overlaid and bits == 16:
         value = _without_overlay(dataset, value)
     return value + b"\0" * (len(value) % 2)

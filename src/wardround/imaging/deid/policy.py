@@ -44,6 +44,8 @@ _CONDITIONAL = {
 DATES = frozenset({"DA", "DT", "TM"})
 NUMBERS = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "FD": 8, "AT": 4, "UV": 8, "SV": 8}
 NUMBER_STRINGS = frozenset({"DS", "IS"})
+# Long rows of numbers: coordinates, indices, measurements.
+_ARRAYS = frozenset({"OF", "OD", "OL", "OV"})
 TEXTS = frozenset({"LO", "SH", "ST", "LT", "UT", "UC"})
 
 TECHNICAL = words(

@@ -1,7 +1,8 @@
 """Private elements that are safe: creators and elements of PS3.15 table E.3.10-1, whose values are numbers or codes.
 
 The elements of that table which are texts without a form, sequences or bytes (such as a codec's content) are left
-out: nothing certain is known about what stands in them. Neither is the ultrasound part of the table here yet.
+out: nothing certain is known about what stands in them. So are those whose VR pydicom's private dictionary does not
+know, and the table's ultrasound part.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +29,6 @@ _LISTED = {
     "GEIIS PACS": "0903:10,11,12",
     "HOLOGIC, Inc.": "0019:06,07,08,16,25,26,27,28,29,30,31,32,33,34,35,37,40,41,42,43,44,45,46,50,51,52,53,60,61,"
     "62,70,71,80,85,87,89,8a,90,97,98",
-    "LORAD Selenia": "0019:06,07,08,16,26,27,28,29,30,31,32,33,34,35,37,40,41,50,51,52,53,60,70,71,80,90",
 }
 
 

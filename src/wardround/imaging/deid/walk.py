@@ -45,7 +45,7 @@ from wardround.imaging.reasons import Reason, Refusal
 MAX_ELEMENTS = 2_000_000
 
 _VALUE, _SCHEME, _MEANING, _AGE = 0x00080100, 0x00080102, 0x00080104, 0x00101010
-_PATIENT_ID = 0x00100020
+_UNDEFINED = 0xFFFFFFFF
 # Ages of 90 and more are few enough to name a person; they become 90.
 _OLDEST = b"090Y"
 _SEQUENCE_WALKED = frozenset({Action.WALK, Action.CLEAN, Action.KEEP, Action.UID})
@@ -98,6 +98,8 @@ class Walk:
 
     def _element(self, element: DataElement | RawDataElement, level: _Level) -> None:
         tag = int(element.tag)
+        if isinstance(element, RawDataElement) and len(element.value or b"") < element.length < _UNDEFINED:
+            raise Refusal(Reason.TRUNCATED)
         action = self._rules.actions.get(tag)
         if tag >> 16 & 1:
             self._private(element, level)

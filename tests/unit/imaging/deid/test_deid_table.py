@@ -1,6 +1,7 @@
 """The table of actions is what its source says, and agrees with the standard's own table attribute by attribute."""
 
 import json
+from pathlib import Path
 
 import pytest
 from deid_cases import SHARED, table_rows
@@ -8,6 +9,7 @@ from pydicom.sr._concepts_dict import concepts
 
 from wardround.imaging.deid import build
 from wardround.imaging.deid.options import CODES, PROFILE, Options
+from wardround.imaging.deid.page import BEGIN, END, PAGE, replaced
 from wardround.imaging.deid.policy import Action, actions
 from wardround.imaging.deid.private import safe_private
 from wardround.imaging.deid.table import FILE, load_table
@@ -83,3 +85,8 @@ def test_safe_private_elements_are_numbers_and_codes() -> None:
     assert len(safe_private()) > 50
     assert safe_private()["SIEMENS MR HEADER", 0x0019, 0x0C] == "IS"
     assert {group % 2 for _, group, _ in safe_private()} == {1}
+
+
+def test_the_page_shows_the_table_that_the_code_has() -> None:
+    page = (Path(__file__).parents[4] / PAGE).read_text("utf-8")
+    assert replaced(page) == page and page.count(BEGIN) == page.count(END) == 1

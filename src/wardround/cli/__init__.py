@@ -23,6 +23,7 @@ COMMANDS = {
         "Show what a plan does and what would leave a hospital; simulate it.",
     ),
     "site": ("wardround.cli.site", "app", "A hospital's steps: preprocess, train, evaluate, approve."),
+    "deid": ("wardround.cli.deid", "deid", "De-identify a folder of DICOM files (PS3.15 Annex E)."),
     "coordinator": (
         "wardround.cli.coordinator",
         "app",

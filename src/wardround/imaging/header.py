@@ -60,15 +60,27 @@ def read_dataset(path: Path, tags: Sequence[str], max_bytes: int, *, pixels: boo
 
     Raises Refusal for anything that is not a readable DICOM file, or that would take more than `max_bytes`.
     """
-    _check_file(path, max_bytes)
     wanted = [*tags, "PixelData"] if pixels else list(tags)
-    try:
-        if _transfer_syntax(path) == DeflatedExplicitVRLittleEndian:
-            _check_inflated(path, max_bytes + _SLACK)
+    with guarded():
+        check_source(path, max_bytes)
         dataset = pydicom.dcmread(path, stop_before_pixels=not pixels, specific_tags=wanted)
         # pydicom converts a value when it is first looked at, which must not raise later.
         deque(dataset.iterall(), maxlen=0)
         return dataset
+
+
+def check_source(path: Path, max_bytes: int) -> None:
+    """Raises Refusal for what is no file, has no content, or would take more than `max_bytes`, deflated or not."""
+    _check_file(path, max_bytes)
+    if _transfer_syntax(path) == DeflatedExplicitVRLittleEndian:
+        _check_inflated(path, max_bytes + _SLACK)
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Makes a Refusal of whatever pydicom raises on a damaged file: the exception's text may quote the file."""
+    try:
+        yield
     except Refusal:
         raise
     except InvalidDicomError as error:
@@ -77,7 +89,6 @@ def read_dataset(path: Path, tags: Sequence[str], max_bytes: int, *, pixels: boo
         raise Refusal(Reason.TOO_DEEP) from error
     except MemoryError as error:
         raise Refusal(Reason.TOO_LARGE) from error
-    # A damaged file can make the parser raise almost anything; the exception's text may quote the file.
     except Exception as error:
         raise Refusal(Reason.DAMAGED_HEADER) from error
 

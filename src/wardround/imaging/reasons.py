@@ -37,6 +37,10 @@ class Reason(StrEnum):
     NO_POSITION = "series-without-positions"
     SLICE_GAP = "series-slice-missing"
     TOO_FEW_SLICES = "series-too-few-slices"
+    PRIVATE_CLASS = "sop-class-private"
+    DIRECTORY = "media-directory"
+    OVERLAY = "overlay-in-pixels"
+    OTHER_RULES = "deidentified-with-other-options"
 
 
 class Refusal(RefusedError):

@@ -1,0 +1,111 @@
+"""Batches of files for one process. A batch's records appear at once, when all of its files are done."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from wardround.errors import StoppedError, WardroundError
+from wardround.imaging.deid.files import MAX_BYTES, deidentify_object, name_of, read_object, write_object
+from wardround.imaging.deid.options import Options
+from wardround.imaging.deid.rules import Rules
+from wardround.imaging.header import quiet
+from wardround.imaging.pool import stopping
+from wardround.imaging.reasons import Reason, Refusal
+
+
+class Record(BaseModel):
+    """What was done with one file.
+
+    file: a keyed code for its name; output: its name in the target, made of pseudonyms; actions: elements by action;
+    refused: a reason code; unchanged: it was this site's output before. state names file, size and time.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: str
+    state: str
+    output: str | None = None
+    actions: dict[str, int] = {}
+    refused: Reason | None = None
+    unchanged: bool | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Files (name and state) to de-identify; `crashed` are those (by place) that ended a process before."""
+
+    result: Path
+    source: Path
+    target: Path | None
+    files: tuple[tuple[str, str], ...]
+    options: Options
+    key: bytes = field(repr=False)
+    crashed: tuple[int, ...] = ()
+
+
+def run_batch(batch: Batch) -> None:
+    """De-identifies a batch's files and writes its records. Raises StoppedError between two files."""
+    records = []
+    for place, (file, state) in enumerate(batch.files):
+        if stopping():
+            raise StoppedError("de-identification was stopped; start it again to go on")
+        _marker(batch).write_text(str(place))
+        records.append(_one(batch, place, file, state))
+    part = batch.result.with_suffix(".part")
+    part.write_text("".join(record.model_dump_json(exclude_none=True) + "\n" for record in records))
+    os.replace(part, batch.result)
+    _marker(batch).unlink(missing_ok=True)
+
+
+def blamed(batch: Batch) -> Batch:
+    """The batch again, without the file it was busy with when its process ended."""
+    marker = _marker(batch)
+    busy = int(marker.read_text()) if marker.exists() else None
+    if busy is None or busy in batch.crashed:
+        raise WardroundError(
+            "worker processes end before they begin; is there enough memory?", code="worker-died"
+        )
+    marker.unlink()
+    return replace(batch, crashed=(*batch.crashed, busy))
+
+
+def read_records(state: Path) -> Iterator[Record]:
+    """The records of all finished batches."""
+    for path in sorted(state.glob("*.jsonl")):
+        for line in path.read_text().splitlines():
+            yield Record.model_validate_json(line)
+
+
+def _one(batch: Batch, place: int, file: str, state: str) -> Record:
+    rules = _rules(batch.options, batch.key)
+    code = rules.pseudonyms.name("file", file)
+    try:
+        if place in batch.crashed:
+            raise Refusal(Reason.DECODER_CRASH)
+        with quiet():
+            output, account = deidentify_object(read_object(batch.source / file, MAX_BYTES), rules)
+            name = name_of(output)
+            if batch.target is not None:
+                write_object(output, batch.target / name)
+    except Refusal as refusal:
+        return Record(file=code, state=state, refused=refusal.reason)
+    return Record(
+        file=code,
+        state=state,
+        output=name,
+        actions=dict(account.counts),
+        unchanged=account.unchanged or None,
+    )
+
+
+@lru_cache(maxsize=4)
+def _rules(options: Options, key: bytes) -> Rules:
+    return Rules.of(options, key)
+
+
+def _marker(batch: Batch) -> Path:
+    return batch.result.with_suffix(".busy")

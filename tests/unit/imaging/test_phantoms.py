@@ -10,6 +10,7 @@ from imaging_cases import Settings
 from wardround.imaging.header import quiet
 from wardround.imaging.intake import preprocess
 from wardround.imaging.pixels import read_grey, to_unit
+from wardround.imaging.resize import fit_volume
 from wardround.local import phantoms, phantoms_mr
 
 
@@ -57,3 +58,25 @@ def test_mr_phantoms_of_all_scanners_become_volumes_that_agree(tmp_path: Path, s
 
         means.append(load_split(tmp_path / f"{site.name}.out", "train").images.mean(axis=0).ravel())
     assert np.corrcoef(means).min() > 0.9
+
+
+def _head(seed: int, *, lesion: bool) -> np.ndarray:
+    return phantoms_mr.head((20, 64, 64), np.random.default_rng(seed), lesion=lesion)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_lesion_is_a_small_bright_thing_in_the_brain_that_an_intake_keeps(seed: int) -> None:
+    without, with_one = (_head(seed, lesion=lesion) for lesion in (False, True))
+    small = [fit_volume(head / 2, (16, 32, 32)) * 2 for head in (without, with_one)]
+    added = small[1] - small[0]
+    # Far above any scanner's noise, and no brighter than the ventricles, which every head has.
+    assert 3 * max(site.noise for site in phantoms_mr.HOSPITALS) < added.max() < 0.7
+    assert 10 < (added > 0.1).sum() < 0.02 * added.size
+    assert small[0][added > 0.1].min() > 0.3
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_head_has_a_dark_skull_between_scalp_and_brain(seed: int) -> None:
+    across = _head(seed, lesion=False)[10, 32]
+    scalp, brain = int(np.argmax(across > 0.35)), int(np.argmax(across > 0.8))
+    assert (np.diff(across[scalp:brain]) < -0.03).any()

@@ -70,7 +70,7 @@ class DicomWebArchive:
                 self._fetch_series(parcel.address, record, target, stop)
 
     def check(self) -> None:
-        self._search.page("studies", {"StudyDate": "19000101"}, (), 0, None)
+        self._search.page("studies", {"StudyDate": "19000101"})
 
     def _find(self, query: Query, stop: threading.Event) -> list[Parcel]:
         records = self._records(query, None, stop)
@@ -85,9 +85,11 @@ class DicomWebArchive:
     def _records(self, query: Query, study: str | None, stop: threading.Event) -> Iterator[Record]:
         fields = self._selection.fields if study is None else ("SeriesDescription", "BodyPartExamined")
 
-        def ask(offset: int) -> list[Record]:
+        def ask(offset: int, limit: int) -> list[Record]:
             stop_if_set(stop)
-            page = partial(self._search.page, query.level, query.sent, fields, offset, study)
+            page = partial(
+                self._search.page, query.level, query.sent, fields, study, offset=offset, limit=limit
+            )
             return self._patience.sit_out(page, stop) if study is None else page()
 
         return pages(ask, self._source.page_size, lambda record: value(record, _KEYS[query.level]))
@@ -100,6 +102,9 @@ class DicomWebArchive:
                     found[value(record, "SeriesInstanceUID")] = record
         if len(found) > _MAX_SERIES:
             raise ParcelError(Why.TOO_LARGE)
+        # A study that is gone has no series, and neither has one of which none is wanted.
+        if not found and not self._search.page("studies", {"StudyInstanceUID": study}):
+            raise ParcelError(Why.MISSING)
         return list(found.values())
 
     def _fetch_series(self, study: str, record: Record, target: Path, stop: threading.Event) -> None:

@@ -85,7 +85,8 @@ def order(tmp_path: Path, hospital: Hospital, settings: IntakeSettings) -> Calla
     """An order for a dataset from an address; further keywords are fields of the source."""
 
     def make(address: str, out: str = "out", labels: Path | None = None, **chosen: object) -> Order:
-        source = image_source(address, chosen)
+        patience = {} if address.startswith("/") else {"outage_s": 20}
+        source = image_source(address, {**patience, **chosen})
         return Order(source, labels or hospital.labels, tmp_path / out, tmp_path / "incoming", settings)
 
     return make

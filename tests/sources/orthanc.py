@@ -72,6 +72,10 @@ class Orthanc:
             self._process.wait()
             self._process = None
 
+    def change(self, **changes: Any) -> None:
+        """Replaces parts of its settings from the next start on."""
+        self._changes |= changes
+
     def store(self, files: Iterable[Path]) -> None:
         """Imports DICOM files."""
         for path in files:

@@ -143,9 +143,11 @@ def test_a_study_that_the_archive_cannot_read_is_tried_again_by_the_next_run(
     stored = [path for path in archive.folder.glob("data/*/*/*") if path.read_bytes()[128:132] == b"DICM"]
     broken = max(stored, key=lambda path: path.stat().st_size)
     whole = broken.read_bytes()
+    archive.stop()  # it keeps in memory what it has just stored
     broken.unlink()
+    archive.start()
     info = prepare(order(archive.url))
-    assert total(info) == STUDIES - 1 and unfetched(tmp_path) in (["archive-error"], ["not-in-archive"])
+    assert total(info) == STUDIES - 1 and unfetched(tmp_path) == ["archive-error"]
     broken.write_bytes(whole)
     assert total(prepare(order(archive.url))) == STUDIES and incoming(tmp_path) == []
 

@@ -14,10 +14,12 @@ class Parcel:
 
     `name` is a keyed hash of the address and of what tells its versions apart: it names the parcel on disk.
     `address` is the archive's own name for it. It may name a patient, so it is in no text that is shown.
+    `why`: what is known already to keep it from being fetched.
     """
 
     name: str
     address: str = field(repr=False)
+    why: Why | None = None
 
 
 @dataclass(frozen=True)

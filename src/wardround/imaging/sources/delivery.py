@@ -55,6 +55,8 @@ def deliver(
 def _bring(
     archive: Archive, spool: Spool, patience: Patience, parcel: Parcel, halt: threading.Event
 ) -> Unfetched | None:
+    if parcel.why is not None:
+        return Unfetched(parcel, parcel.why)
     target = spool.part(parcel)
     try:
         with disk_errors_named(spool.root):

@@ -14,7 +14,14 @@ from pathlib import Path
 import requests
 
 from wardround.imaging.sources.archive import Parcel
-from wardround.imaging.sources.errors import ParcelError, SourceError, Why, disk_errors_named
+from wardround.imaging.sources.errors import (
+    AwayError,
+    ParcelError,
+    SourceDeniedError,
+    SourceError,
+    Why,
+    disk_errors_named,
+)
 from wardround.imaging.sources.multipart import boundary_of, parts
 from wardround.imaging.sources.patience import Patience
 from wardround.imaging.sources.search import Record, Search, pages, value
@@ -56,8 +63,10 @@ class DicomWebArchive:
         found: dict[str, Parcel] = {}
 
         def keep(parcels: list[Parcel]) -> None:
-            found.update((parcel.address, parcel) for parcel in parcels)
+            found.update((parcel.name, parcel) for parcel in parcels)
 
+        # A wrong address or login shows at the first search, not at each of thousands.
+        in_parallel(self._patience.sit_out, [self.check], 1, stop, lambda _: None)
         in_parallel(self._find, self._selection.studies(), self._source.connections, stop, keep)
         return sorted(found.values(), key=lambda parcel: parcel.name)
 
@@ -73,6 +82,16 @@ class DicomWebArchive:
         self._search.page("studies", {"StudyDate": "19000101"})
 
     def _find(self, query: Query, stop: threading.Event) -> list[Parcel]:
+        if self._selection.identifiers is None:
+            return self._matching(query, stop)
+        try:
+            with _one_failing_alone():
+                return self._matching(query, stop)
+        except ParcelError as error:
+            identifier = dict(query.filters)[self._selection.keyword]
+            return [Parcel(keyed(self._key, "label", identifier)[:32], identifier, error.why)]
+
+    def _matching(self, query: Query, stop: threading.Event) -> list[Parcel]:
         records = self._records(query, None, stop)
         return [self._parcel(record) for record in records if self._selection.takes_study(record, query)]
 
@@ -96,15 +115,16 @@ class DicomWebArchive:
 
     def _series(self, study: str, stop: threading.Event) -> list[Record]:
         found: dict[str, Record] = {}
-        for query in self._selection.series():
-            for record in self._records(query, study, stop):
-                if self._selection.takes_series(record):
-                    found[value(record, "SeriesInstanceUID")] = record
+        with _one_failing_alone():
+            for query in self._selection.series():
+                for record in self._records(query, study, stop):
+                    if self._selection.takes_series(record):
+                        found[value(record, "SeriesInstanceUID")] = record
+            # A study that is gone has no series, and neither has one of which none is wanted.
+            if not found and not self._search.page("studies", {"StudyInstanceUID": study}):
+                raise ParcelError(Why.MISSING)
         if len(found) > _MAX_SERIES:
             raise ParcelError(Why.TOO_LARGE)
-        # A study that is gone has no series, and neither has one of which none is wanted.
-        if not found and not self._search.page("studies", {"StudyInstanceUID": study}):
-            raise ParcelError(Why.MISSING)
         return list(found.values())
 
     def _fetch_series(self, study: str, record: Record, target: Path, stop: threading.Event) -> None:
@@ -143,6 +163,17 @@ class DicomWebArchive:
                 if response.status_code != 200:
                     raise failed_fetch(response.status_code)
                 yield response
+
+
+@contextmanager
+def _one_failing_alone() -> Iterator[None]:
+    """A search for one label or in one study that the archive fails on does not stop the others."""
+    try:
+        yield
+    except (AwayError, SourceDeniedError):
+        raise
+    except SourceError:
+        raise ParcelError(Why.ARCHIVE) from None
 
 
 def _bodies(response: requests.Response) -> Iterator[Iterator[bytes]]:

@@ -1,6 +1,6 @@
 """Taking a multipart answer (RFC 2046 section 5.1) apart while it arrives.
 
-dicomweb-client joins a part in memory, copies it and parses it at once: three times an instance's size, and a
+dicomweb-client joins a part in memory, copies it and parses it at once: several times the size of an instance, and a
 parser at work on what nobody has checked. Here a part passes through in blocks and is not looked at.
 """
 

@@ -6,6 +6,7 @@ Threads, because they wait for a network. They are daemons: an answer that never
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
@@ -77,10 +78,10 @@ class _Crew(Generic[T, R]):
         try:
             while not self._halt.is_set():
                 with self._lock:
-                    item = next(self._items, None)
-                if item is None:
+                    taken = [*islice(self._items, 1)]
+                if not taken:
                     break
-                self._results.put((self._work(item, self._halt),))
+                self._results.put((self._work(taken[0], self._halt),))
             self._results.put(None)
         except BaseException as error:
             self._results.put(error)

@@ -63,7 +63,7 @@ def site_task(federation: Federation, site: str) -> Task:
         "coordinator_public_key": federation.parties.coordinator.public.text,
         "signing_key_file": str(own / "key.pem"),
         "approvals_folder": str(own / "approvals"),
-        "dicom_folder": str(data / "dicom"),
+        "dicom_folder_or_archive_url": str(data / "dicom"),
         "labels_csv_file": str(data / LABELS),
         "split_key_file": str(own / "split.key"),
         "work_folder": str(own / "work"),

@@ -11,9 +11,11 @@ from pathlib import Path
 from wardround.errors import ConfigurationError
 from wardround.exchange.connect import open_exchange
 from wardround.exchange.patience import PatientExchange
-from wardround.imaging import intake
 from wardround.imaging.dataset import DatasetInfo
 from wardround.imaging.settings import IntakeSettings, available_cpus
+from wardround.imaging.sources.delivery import Progress
+from wardround.imaging.sources.prepare import Order, prepare
+from wardround.imaging.sources.settings import ImageSource
 from wardround.recipe.schema import Task
 from wardround.site.context import take_seat
 from wardround.site.plans import approved_plan, find_run
@@ -24,9 +26,9 @@ _KEY_BYTES = 32
 
 @dataclass(frozen=True)
 class Source:
-    """Where the hospital's images are. `split_key`: None keeps one in the work folder."""
+    """Where the hospital's images and labels are. `split_key`: None keeps one in the work folder."""
 
-    dicom: Path
+    images: ImageSource
     labels: Path
     split_key: Path | None = None
     workers: int | None = None
@@ -45,12 +47,13 @@ def preprocess(
     settings: SiteSettings,
     source: Source,
     stop: threading.Event | None = None,
-    progress: intake.Progress = lambda stage, done, total: None,
+    progress: Progress = lambda stage, done, total: None,
 ) -> Prepared:
     """Waits for the run, checks its plan as training does, and makes the dataset that the plan takes.
 
     The folder is `work/datasets/<name>`, where the name follows from the plan's task: another plan with the
-    same task finds the dataset ready. Raises ApprovalError, IntakeError, ConfigurationError, RefusedError.
+    same task finds the dataset ready. What is fetched lies in `work/incoming` until the dataset is complete.
+    Raises ApprovalError, IntakeError, SourceError, NoSpaceError, ConfigurationError, RefusedError.
     """
     stop = stop or threading.Event()
     exchange = PatientExchange(open_exchange(settings.exchange, stop), settings.outage_s, stop)
@@ -60,9 +63,8 @@ def preprocess(
     task = plan.manifest.recipe_model().task
     folder = settings.work / "datasets" / dataset_name(task)
     chosen = intake_settings(task, source, settings.work / "split.key")
-    return Prepared(
-        folder, intake.preprocess(source.dicom, source.labels, folder, chosen, progress), plan.digest
-    )
+    order = Order(source.images, source.labels, folder, settings.work / "incoming", chosen)
+    return Prepared(folder, prepare(order, stop, progress), plan.digest)
 
 
 def dataset_name(task: Task) -> str:

@@ -1,11 +1,24 @@
 """A site's settings: from a YAML or JSON file, single fields from the environment."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from wardround.processes import load_settings
+
+
+def _read(chosen: Any) -> Any:
+    """The content of a YAML file, where a file is named; everything else as it is."""
+    if not isinstance(chosen, str):
+        return chosen
+    try:
+        return yaml.safe_load(Path(chosen).read_text("utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ValueError(
+            f"{chosen!r} is neither a mapping nor a YAML file that can be read ({type(error).__name__})"
+        ) from error
 
 
 class SiteSettings(BaseModel):
@@ -17,7 +30,9 @@ class SiteSettings(BaseModel):
     of shards. `work`: a folder for the plan and finished updates; losing it costs time only.
     `approved_digests`, `approvals`: the plans that may run here, named, or as files `<digest>` in a folder.
     `start_wait_s`: how long to wait for the run to be opened; `round_wait_s`: for the next round;
-    `outage_s`: for an exchange that is away.
+    `outage_s`: for an exchange that is away. `dicom`: where the images are, a folder, `s3://bucket/prefix` or
+    `https://archive/dicom-web`; `select`: what to take from there, a mapping or a YAML file with one
+    (`wardround.imaging.sources.settings` has the fields).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,6 +51,8 @@ class SiteSettings(BaseModel):
     round_wait_s: Annotated[float, Field(ge=0)] = 86400.0
     outage_s: Annotated[float, Field(ge=0)] = 600.0
     threads: Annotated[int, Field(ge=1)] | None = None
+    dicom: str | None = None
+    select: Annotated[dict[str, Any], BeforeValidator(_read)] = {}
 
     @classmethod
     def load(cls, path: Path) -> "SiteSettings":

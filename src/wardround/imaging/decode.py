@@ -16,6 +16,7 @@ from wardround.imaging.pixels import (
     pixel_spacing,
     quantised,
     read_grey,
+    read_stack,
     stretched,
     to_unit,
     windowed,
@@ -45,7 +46,10 @@ def decode_item(paths: Sequence[Path], settings: IntakeSettings) -> np.ndarray:
 
 
 def _decode_image(paths: Sequence[Path], settings: IntakeSettings) -> np.ndarray:
-    grey = read_grey(paths[0], settings.max_bytes)
+    stack = read_stack(paths[0], settings.max_bytes)
+    if stack.frames > 1 and settings.frames == "refuse":
+        raise Refusal(Reason.MULTI_FRAME)
+    grey = stack.grey(stack.frames // 2)
     height, width = settings.size
     return fit(to_unit(grey), (height, width), pixel_spacing(grey.header))
 

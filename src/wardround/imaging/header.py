@@ -4,20 +4,33 @@ import os
 import stat
 import warnings
 import zlib
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from logging import CRITICAL, getLogger
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import gdcm
 import pydicom
+from pydicom.config import IGNORE, settings
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
-from pydicom.filereader import read_file_meta_info
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
+from pydicom.tag import BaseTag, Tag
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
+)
 
+from wardround.imaging.claims import CLAIM_TAGS, check_claims
+from wardround.imaging.deadline import limited
+from wardround.imaging.kinds import file_meta, syntax_in
 from wardround.imaging.reasons import Reason, Refusal
+from wardround.imaging.structure import check_structure
+
+__all__ = ["CLAIM_TAGS", "IDENTITY_TAGS", "PIXEL_TAGS", "check_claims", "quiet", "read_dataset", "text"]
 
 IDENTITY_TAGS = (
     "SOPInstanceUID",
@@ -27,17 +40,12 @@ IDENTITY_TAGS = (
     "PatientID",
     "Modality",
 )
-CLAIM_TAGS = (
-    "Rows",
-    "Columns",
-    "SamplesPerPixel",
-    "BitsAllocated",
-    "BitsStored",
-    "HighBit",
-    "PixelRepresentation",
-    "NumberOfFrames",
-    "PhotometricInterpretation",
-    "SharedFunctionalGroupsSequence",
+PIXEL_TAGS = (
+    "PixelData",
+    "FloatPixelData",
+    "DoubleFloatPixelData",
+    "ExtendedOffsetTable",
+    "ExtendedOffsetTableLengths",
 )
 # File meta, other headers and encapsulation beside the pixels of a file at the limit.
 _SLACK = 64 << 20
@@ -47,7 +55,10 @@ _STEP = 1 << 20
 @contextmanager
 def quiet() -> Iterator[None]:
     """Silences pydicom and gdcm: their warnings quote element values, which are patient data."""
-    getLogger("pydicom").setLevel(CRITICAL + 1)
+    logger = getLogger("pydicom")
+    # Setting a level empties the caches of all loggers.
+    if logger.level <= CRITICAL:
+        logger.setLevel(CRITICAL + 1)
     for off in (gdcm.Trace.WarningOff, gdcm.Trace.ErrorOff, gdcm.Trace.DebugOff):
         off()
     with warnings.catch_warnings():
@@ -56,24 +67,28 @@ def quiet() -> Iterator[None]:
 
 
 def read_dataset(path: Path, tags: Sequence[str], max_bytes: int, *, pixels: bool = False) -> Dataset:
-    """Reads the named elements of a DICOM file (Part 10), and `PixelData` if asked; nothing else is kept.
+    """Reads the named elements of a DICOM file (Part 10), and its pixel data if asked; nothing else is kept.
 
     Raises Refusal for anything that is not a readable DICOM file, or that would take more than `max_bytes`.
     """
-    wanted = [*tags, "PixelData"] if pixels else list(tags)
-    with guarded():
-        check_source(path, max_bytes)
-        dataset = pydicom.dcmread(path, stop_before_pixels=not pixels, specific_tags=wanted)
-        # pydicom converts a value when it is first looked at, which must not raise later.
-        deque(dataset.iterall(), maxlen=0)
-        return dataset
+    _check_file(path, max_bytes)
+    wanted = _numbers((*tags, *PIXEL_TAGS) if pixels else tuple(tags))
+    with guarded(), limited(), _mapped(path) as mapped:
+        _check_content(mapped, max_bytes + _SLACK)
+        mapped.seek(0)
+        try:
+            return _parsed(cast(BinaryIO, mapped), wanted, pixels=pixels)
+        # An element that claims more than there is: a file can be sought past its end, a mapping cannot.
+        except ValueError:
+            with path.open("rb") as stream:
+                return _parsed(stream, wanted, pixels=pixels)
 
 
 def check_source(path: Path, max_bytes: int) -> None:
     """Raises Refusal for what is no file, has no content, or would take more than `max_bytes`, deflated or not."""
     _check_file(path, max_bytes)
-    if _transfer_syntax(path) == DeflatedExplicitVRLittleEndian:
-        _check_inflated(path, max_bytes + _SLACK)
+    with _mapped(path) as mapped:
+        _check_content(mapped, max_bytes + _SLACK)
 
 
 @contextmanager
@@ -89,6 +104,7 @@ def guarded() -> Iterator[None]:
         raise Refusal(Reason.TOO_DEEP) from error
     except MemoryError as error:
         raise Refusal(Reason.TOO_LARGE) from error
+    # A damaged file can make the parser raise almost anything; the exception's text may quote the file.
     except Exception as error:
         raise Refusal(Reason.DAMAGED_HEADER) from error
 
@@ -99,22 +115,29 @@ def text(dataset: Dataset, keyword: str) -> str:
     return "" if value is None else str(value).strip().strip("\0")
 
 
-def check_claims(dataset: Dataset, max_bytes: int) -> int:
-    """Checks what a header claims about its pixels and returns the decoded size in bytes; raises Refusal."""
-    rows, columns = (int(dataset.get(name) or 0) for name in ("Rows", "Columns"))
-    bits, samples = int(dataset.get("BitsAllocated") or 0), int(dataset.get("SamplesPerPixel") or 1)
-    frames = int(dataset.get("NumberOfFrames") or 1)
-    if min(rows, columns, bits) < 1:
-        raise Refusal(Reason.NO_PIXELS)
-    if frames != 1 or "SharedFunctionalGroupsSequence" in dataset:
-        raise Refusal(Reason.MULTI_FRAME)
-    if samples != 1 or not text(dataset, "PhotometricInterpretation").startswith("MONOCHROME"):
-        raise Refusal(Reason.NOT_GREY)
-    if bits not in (8, 16, 32) or not 1 <= int(dataset.get("BitsStored") or bits) <= bits:
-        raise Refusal(Reason.BIT_DEPTH)
-    if rows * columns * bits // 8 > max_bytes:
-        raise Refusal(Reason.TOO_LARGE)
-    return rows * columns * bits // 8
+def _parsed(stream: BinaryIO, wanted: list[BaseTag], *, pixels: bool) -> Dataset:
+    # A value that breaks the rules of its VR is converted if it can be; pydicom's look for that takes time.
+    mode, settings.reading_validation_mode = settings.reading_validation_mode, IGNORE
+    try:
+        dataset = pydicom.dcmread(stream, stop_before_pixels=not pixels, specific_tags=wanted)
+        # pydicom converts a value when it is first looked at, which must not raise later.
+        for _ in dataset:
+            pass
+        return dataset
+    finally:
+        settings.reading_validation_mode = mode
+
+
+@contextmanager
+def _mapped(path: Path) -> Iterator[mmap]:
+    with path.open("rb") as stream, mmap(stream.fileno(), 0, access=ACCESS_READ) as mapped:
+        yield mapped
+
+
+@lru_cache(maxsize=64)
+def _numbers(keywords: tuple[str, ...]) -> list[BaseTag]:
+    # What pydicom would look up anew for each file.
+    return [Tag(keyword) for keyword in keywords]
 
 
 def _check_file(path: Path, max_bytes: int) -> None:
@@ -131,24 +154,25 @@ def _check_file(path: Path, max_bytes: int) -> None:
         raise Refusal(Reason.TOO_LARGE)
 
 
-def _transfer_syntax(path: Path) -> UID:
-    return UID(str(read_file_meta_info(path).get("TransferSyntaxUID", "")))
+def _check_content(mapped: mmap, limit: int) -> None:
+    meta, start = file_meta(mapped)
+    if not start:
+        raise Refusal(Reason.NOT_DICOM)
+    syntax = syntax_in(meta)
+    if syntax == DeflatedExplicitVRLittleEndian:
+        check_structure(_inflated(mapped, start, limit), 0, implicit=False)
+        return
+    implicit, big_endian = syntax == ImplicitVRLittleEndian, syntax == ExplicitVRBigEndian
+    check_structure(mapped, start, implicit=implicit, big_endian=big_endian)
 
 
-def _check_inflated(path: Path, limit: int) -> None:
+def _inflated(mapped: mmap, at: int, limit: int) -> bytes:
     # pydicom inflates such a file in one piece, so its size is counted first, a step at a time.
-    inflater, total = zlib.decompressobj(-zlib.MAX_WBITS), 0
-    with path.open("rb") as stream:
-        stream.seek(_end_of_meta(path))
-        while not inflater.eof and (raw := inflater.unconsumed_tail or stream.read(_STEP)):
-            total += len(inflater.decompress(raw, _STEP))
-            if total > limit:
-                raise Refusal(Reason.TOO_LARGE)
-
-
-def _end_of_meta(path: Path) -> int:
-    # PS3.10 section 7.1: the group length element (12 bytes after the prefix) counts what follows it.
-    length = read_file_meta_info(path).get("FileMetaInformationGroupLength")
-    if length is None:
-        raise Refusal(Reason.DAMAGED_HEADER)
-    return 128 + 4 + 12 + int(length)
+    inflater, parts, total = zlib.decompressobj(-zlib.MAX_WBITS), [], 0
+    while not inflater.eof and (raw := inflater.unconsumed_tail or mapped[at : at + _STEP]):
+        at += 0 if inflater.unconsumed_tail else _STEP
+        parts.append(inflater.decompress(raw, _STEP))
+        total += len(parts[-1])
+        if total > limit:
+            raise Refusal(Reason.TOO_LARGE)
+    return b"".join(parts)

@@ -28,7 +28,7 @@ from wardround.imaging.chunks import (
 from wardround.imaging.dataset import DatasetInfo, SplitInfo
 from wardround.imaging.items import Item, Refused, chunked, make_items
 from wardround.imaging.labels import LabelTable, read_labels
-from wardround.imaging.pool import Crew
+from wardround.imaging.pool import Crew, Limits
 from wardround.imaging.scan import Found, ScanRule, label_hash, list_files
 from wardround.imaging.settings import SPLITS, IntakeSettings
 from wardround.imaging.workspace import REFUSALS, Workspace, fingerprint, write_refusals
@@ -36,6 +36,8 @@ from wardround.imaging.workspace import REFUSALS, Workspace, fingerprint, write_
 Progress = Callable[[str, int, int], None]
 
 _SCAN_CHUNK = 128
+# A small intake has chunks for all workers, and ends with all of them at work.
+_CHUNKS = 32
 # A chunk's decoded pixels: enough to be worth a file, little enough to be lost and held in memory.
 _CHUNK_BYTES = 8 << 20
 _CHUNK_ITEMS = 64
@@ -82,13 +84,18 @@ def preprocess(
     if info := space.finished():
         return info
     space.open()
-    with Crew(settings.workers) as crew:
+    with Crew(settings.workers, _limits(settings)) as crew:
         found = _scan(space, source, paths, _rule(settings, key, table), _Shift(crew, progress))
         items, refused = make_items(found, _hashed(table, key), by_series=settings.is_volume)
         decodes = _decode(space, source, items, settings, _Shift(crew, progress))
     info = _assemble(space, decodes.chunks, [*refused, *decodes.refused], settings)
     space.close(info)
     return info
+
+
+def _limits(settings: IntakeSettings) -> Limits:
+    # A volume is held a few times over while it is resampled; libraries and their threads map much that they never use.
+    return Limits(settings.seconds, memory=(4 << 30) + 8 * settings.max_bytes)
 
 
 def _rule(settings: IntakeSettings, key: bytes, table: LabelTable) -> ScanRule:
@@ -108,7 +115,9 @@ def _hashed(table: LabelTable, key: bytes) -> LabelTable:
 def _scan(space: Workspace, source: Path, paths: Sequence[str], rule: ScanRule, shift: _Shift) -> list[Found]:
     chunks = [
         ScanChunk(space.folder / f"scan-{index:06d}.json", source, part, rule)
-        for index, part in enumerate(chunked(paths, _SCAN_CHUNK))
+        for index, part in enumerate(
+            chunked(paths, max(1, min(_SCAN_CHUNK, math.ceil(len(paths) / _CHUNKS))))
+        )
     ]
     _run("scan", chunks, shift)
     return [file for chunk in chunks for file in scanned(chunk)]
@@ -127,7 +136,7 @@ def _decode_chunks(
     space: Workspace, source: Path, items: Sequence[Item], settings: IntakeSettings, split: str
 ) -> list[DecodeChunk]:
     element = settings.bits // 8 * math.prod(settings.size)
-    size = max(1, min(_CHUNK_ITEMS, _CHUNK_BYTES // element))
+    size = max(1, min(_CHUNK_ITEMS, _CHUNK_BYTES // element, math.ceil(len(items) / _CHUNKS)))
     parts = chunked([item for item in items if item.split == split], size)
     return [
         DecodeChunk(space.folder / f"{split}-{index:06d}.npz", source, part, settings)

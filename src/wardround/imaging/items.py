@@ -3,10 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
+from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from wardround.imaging.kinds import Kind, kind_of
 from wardround.imaging.labels import LabelTable
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.scan import Found
@@ -29,12 +31,13 @@ class Item(BaseModel):
 
 
 class Refused(BaseModel):
-    """One input file that is not used (path relative to the source), and why."""
+    """One input file that is not used (path relative to the source), why, and what kind of object it is."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     path: str
     reason: Reason
+    kind: Kind = Kind()
 
 
 def make_items(
@@ -50,13 +53,15 @@ def make_items(
         try:
             items.append(_item(order, groups[order], labels))
         except Refusal as refusal:
-            refused += refuse_all([file.path for file in groups[order]], refusal.reason)
+            refused += [
+                Refused(path=file.path, reason=refusal.reason, kind=file.kind) for file in groups[order]
+            ]
     return items, refused
 
 
-def refuse_all(paths: Sequence[str], reason: Reason) -> list[Refused]:
+def refuse_all(source: Path, paths: Sequence[str], reason: Reason) -> list[Refused]:
     """Refuses every file of an item for the same reason."""
-    return [Refused(path=path, reason=reason) for path in paths]
+    return [Refused(path=path, reason=reason, kind=kind_of(source / path)) for path in paths]
 
 
 def chunked(values: Sequence[T], size: int) -> list[tuple[T, ...]]:
@@ -77,7 +82,7 @@ def _without_duplicates(found: Iterable[Found]) -> tuple[list[Found], list[Refus
     for file in sorted(found, key=attrgetter("path")):
         reason = file.refused or (Reason.DUPLICATE if file.instance in seen else None)
         if reason:
-            refused.append(Refused(path=file.path, reason=reason))
+            refused.append(Refused(path=file.path, reason=reason, kind=file.kind))
         else:
             seen.add(file.instance)
             usable.append(file)

@@ -6,6 +6,15 @@ from pathlib import Path
 import gdcm
 import numpy as np
 import pydicom
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import (
+    UID,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+)
 
 from wardround.imaging.settings import IntakeSettings
 from wardround.imaging.writer import Grey, Origin
@@ -60,3 +69,44 @@ def jpeg_lossless(path: Path) -> None:
     writer.SetFile(reader.GetFile())
     writer.SetImage(converter.GetOutput())
     assert writer.Write()
+
+
+def write_pixels(
+    path: Path, pixels: bytes | list[bytes], syntax: str = ExplicitVRLittleEndian, **elements: object
+) -> Path:
+    """Writes an object with these bytes as its pixel data (a list: encapsulated frames) and these elements."""
+    dataset = Dataset()
+    dataset.SOPClassUID, dataset.SOPInstanceUID = MultiFrameGrayscaleWordSecondaryCaptureImageStorage, "1.2.3"
+    defaults = {"SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2", "PixelRepresentation": 0}
+    for keyword, value in {**defaults, **elements}.items():
+        setattr(dataset, keyword, value)
+    for keyword in ("PixelPaddingValue", "SmallestImagePixelValue"):
+        if keyword in dataset:
+            dataset[keyword].VR = "SS" if dataset.PixelRepresentation else "US"
+    if isinstance(pixels, list):
+        dataset.PixelData = encapsulate(pixels)
+        dataset["PixelData"].is_undefined_length = True
+    else:
+        dataset.PixelData = pixels + b"\0" * (len(pixels) % 2)
+    dataset["PixelData"].VR = "OW" if elements["BitsAllocated"] > 8 and isinstance(pixels, bytes) else "OB"
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = UID(syntax)
+    implicit, little = syntax == ImplicitVRLittleEndian, syntax != ExplicitVRBigEndian
+    dataset.save_as(path, implicit_vr=implicit, little_endian=little, enforce_file_format=True)
+    return path
+
+
+def describe(array: np.ndarray, bits: int | None = None) -> dict[str, object]:
+    """The elements that describe an array [rows, columns] or [rows, columns, 3] of integers."""
+    allocated = 8 * array.dtype.itemsize
+    used = bits or allocated
+    colour = {"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB", "PlanarConfiguration": 0}
+    return {
+        "Rows": array.shape[0],
+        "Columns": array.shape[1],
+        "BitsAllocated": allocated,
+        "BitsStored": used,
+        "HighBit": used - 1,
+        "PixelRepresentation": int(array.dtype.kind == "i"),
+        **(colour if array.ndim == 3 else {}),
+    }

@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from wardround.imaging.codestream import codestream_size
 from wardround.imaging.decode import decode_item
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.scan import Found, ScanRule, list_files, scan_file
+from wardround.imaging.structure import check_structure
 
 TORTURE = Path(__file__).parents[4] / "shared" / "data" / "dicom_torture" / "files"
 MODALITIES = ("CR", "DX", "MR", "CT", "NM", "OT", "US", "RTDOSE", "SEG", "SM")
@@ -59,6 +61,54 @@ def test_sequences_nested_a_hundred_thousand_deep_are_refused(tmp_path: Path) ->
     assert refused in (Reason.TOO_DEEP, Reason.DAMAGED_HEADER)
 
 
+@pytest.mark.parametrize("defined", [False, True])
+@pytest.mark.parametrize("syntax", [b"1.2.840.10008.1.2", b"1.2.840.10008.1.2.1"])
+def test_deep_sequences_are_refused_before_a_parser_sees_them(
+    tmp_path: Path, syntax: bytes, defined: bool
+) -> None:
+    body = b""
+    for _ in range(100):
+        size = len(body) if defined else 0xFFFFFFFF
+        item = struct.pack("<HHI", 0xFFFE, 0xE000, size) + body
+        size = len(item) if defined else 0xFFFFFFFF
+        if syntax.endswith(b".1"):
+            body = struct.pack("<HH2sxxI", 0x0008, 0x1140, b"SQ", size) + item
+        else:
+            body = struct.pack("<HHI", 0x0008, 0x1140, size) + item
+    assert scan(tmp_path, part10(syntax, body)).refused == Reason.TOO_DEEP
+
+
+def test_a_flood_of_empty_elements_is_refused(tmp_path: Path) -> None:
+    item = struct.pack("<HHI", 0xFFFE, 0xE000, 0)
+    inside = struct.pack("<HH2sH", 0x0009, 0x1001, b"LO", 0) * 600_000
+    item = struct.pack("<HHI", 0xFFFE, 0xE000, len(inside)) + inside
+    assert scan(tmp_path, part10(b"1.2.840.10008.1.2.1", element(8, 0x1140, b"SQ", item))).refused == (
+        Reason.TOO_MANY
+    )
+
+
+def test_the_walk_ends_where_the_pixels_begin() -> None:
+    pixels = element(0x7FE0, 0x0010, b"OB", struct.pack("<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF) * 200)
+    check_structure(element(8, 0x60, b"CS", b"CT") + pixels, 0, implicit=False)
+
+
+@given(st.binary(max_size=300), st.booleans(), st.booleans())
+def test_any_bytes_are_walked_to_an_end(raw: bytes, implicit: bool, big_endian: bool) -> None:
+    with suppress(Refusal):
+        check_structure(raw, 0, implicit=implicit, big_endian=big_endian)
+
+
+@hypothesis_settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.binary(max_size=400), st.sampled_from([b"", b"1.2.840.10008.1.2", b"1.2.840.10008.1.2.1.99"]))
+def test_any_bytes_after_the_prefix_are_refused_and_never_raise(
+    tmp_path: Path, raw: bytes, syntax: bytes
+) -> None:
+    content = part10(syntax, raw) if syntax else b"\0" * 128 + b"DICM" + raw
+    assert scan(tmp_path, content).refused is not None
+
+
 def test_an_element_that_claims_more_than_the_file_holds_is_refused(tmp_path: Path) -> None:
     claim = struct.pack("<HH2sxxI", 0x0009, 0x1001, b"UN", 0x7FFFFFFF) + b"x"
     assert scan(tmp_path, part10(b"1.2.840.10008.1.2.1", claim)).refused is not None
@@ -89,8 +139,9 @@ def test_a_damaged_file_is_read_or_refused_and_never_raises(
 
 @given(st.binary(max_size=200), st.sampled_from([b"", b"\xff\xd8", b"\xff\xd8\xff", b"\xff\x4f\xff\x51"]))
 def test_any_bytes_as_codestream_have_a_size_or_none(raw: bytes, start: bytes) -> None:
-    size = codestream_size(start + raw)
-    assert size is None or len(size) == 2
+    with suppress(Refusal):
+        size = codestream_size(start + raw)
+        assert size is None or size.rows < 2**32
 
 
 @pytest.mark.skipif(not TORTURE.is_dir(), reason="the collection of difficult files is not here")
@@ -105,6 +156,5 @@ def test_difficult_files_of_others_are_read_or_have_a_reason(settings: Settings)
             except Refusal as refusal:
                 outcomes[path] = refusal.reason
     usable = [path for path, reason in outcomes.items() if reason is None]
-    assert len(outcomes) > 90 and len(usable) >= 25
+    assert len(outcomes) > 90 and len(usable) >= 50
     assert outcomes["251_pydicom-wheel_MR_truncated.dcm"] == Reason.TRUNCATED
-    assert outcomes["245_pydicom-wheel_JPGExtended.dcm"] == Reason.SYNTAX

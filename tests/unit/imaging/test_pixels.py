@@ -108,17 +108,17 @@ def test_an_image_of_one_value_is_blank(tmp_path: Path, write_xray: WriteXray) -
 @pytest.mark.parametrize(
     ("elements", "reason"),
     [
-        (
-            {"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB", "PlanarConfiguration": 0},
-            "not-greyscale",
-        ),
-        ({"PhotometricInterpretation": "PALETTE COLOR"}, "not-greyscale"),
-        ({"NumberOfFrames": 3}, "multi-frame"),
+        ({"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB", "PlanarConfiguration": 0}, "truncated"),
+        ({"SamplesPerPixel": 3}, "photometric-unsupported"),
+        ({"PhotometricInterpretation": "HSV"}, "photometric-unsupported"),
+        ({"PhotometricInterpretation": "PALETTE COLOR"}, "palette-unusable"),
+        ({"NumberOfFrames": 3}, "truncated"),
+        ({"NumberOfFrames": -1}, "damaged-header"),
         ({"Rows": None}, "no-pixels"),
         ({"PixelData": None}, "no-pixels"),
         ({"Rows": 60000, "Columns": 60000}, "too-large"),
         ({"Rows": 4000}, "truncated"),
-        ({"BitsAllocated": 1, "BitsStored": 1, "HighBit": 0}, "bit-depth"),
+        ({"BitsAllocated": 12}, "bit-depth"),
         ({"BitsStored": 40}, "bit-depth"),
     ],
 )

@@ -106,7 +106,7 @@ def _scan(chunk: ScanChunk) -> None:
             found.append(Found(path=path, refused=Reason.DECODER_CRASH))
         else:
             found.append(scan_file(chunk.source, path, chunk.rule))
-    _finish(chunk, _FOUND.dump_json(tuple(found)))
+    _finish(chunk, _FOUND.dump_json(tuple(found), exclude_defaults=True))
 
 
 def _decode(chunk: DecodeChunk) -> None:
@@ -116,7 +116,7 @@ def _decode(chunk: DecodeChunk) -> None:
         try:
             if place in chunk.crashed:
                 raise Refusal(Reason.DECODER_CRASH)
-            images.append(decode_item([chunk.source / path for path in item.paths], chunk.settings))
+            images.append(decode_item([chunk.source / path for path in item.paths], chunk.settings, item.layout))
             labels.append(item.label)
         except Refusal as refusal:
             refused += refuse_all(item.paths, refusal.reason)

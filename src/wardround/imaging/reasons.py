@@ -31,12 +31,17 @@ class Reason(StrEnum):
     LABEL_UNKNOWN = "label-unknown"
     LABEL_CONFLICT = "label-conflict"
     MIXED_PATIENT = "series-of-several-patients"
-    MIXED_SIZE = "series-mixed-size"
-    MIXED_ORIENTATION = "series-mixed-orientation"
     DUPLICATE_POSITION = "series-duplicate-position"
     NO_POSITION = "series-without-positions"
     SLICE_GAP = "series-slice-missing"
     TOO_FEW_SLICES = "series-too-few-slices"
+    NOT_USED = "series-volume-not-used"
+    LOCALIZER = "series-localizer-only"
+    MOSAIC = "series-mosaic"
+    UNEVEN = "series-unevenly-spaced"
+    DISPLACED = "series-slices-displaced"
+    NO_SPACING = "series-without-spacing"
+    FRAMES = "frames-disagree-with-header"
 
 
 class Refusal(RefusedError):

@@ -4,20 +4,29 @@ import os
 import stat
 import warnings
 import zlib
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from logging import CRITICAL, getLogger
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from struct import Struct
 
 import gdcm
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
-from pydicom.filereader import read_file_meta_info
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
+)
 
+from wardround.imaging.claims import CLAIM_TAGS, check_claims
+from wardround.imaging.deadline import limited
 from wardround.imaging.reasons import Reason, Refusal
+from wardround.imaging.structure import check_structure
+
+__all__ = ["CLAIM_TAGS", "IDENTITY_TAGS", "PIXEL_TAGS", "check_claims", "quiet", "read_dataset", "text"]
 
 IDENTITY_TAGS = (
     "SOPInstanceUID",
@@ -27,21 +36,18 @@ IDENTITY_TAGS = (
     "PatientID",
     "Modality",
 )
-CLAIM_TAGS = (
-    "Rows",
-    "Columns",
-    "SamplesPerPixel",
-    "BitsAllocated",
-    "BitsStored",
-    "HighBit",
-    "PixelRepresentation",
-    "NumberOfFrames",
-    "PhotometricInterpretation",
-    "SharedFunctionalGroupsSequence",
+PIXEL_TAGS = (
+    "PixelData",
+    "FloatPixelData",
+    "DoubleFloatPixelData",
+    "ExtendedOffsetTable",
+    "ExtendedOffsetTableLengths",
 )
 # File meta, other headers and encapsulation beside the pixels of a file at the limit.
 _SLACK = 64 << 20
 _STEP = 1 << 20
+_PREFIX = 128
+_META_ELEMENT = Struct("<HH2sH")
 
 
 @contextmanager
@@ -56,19 +62,20 @@ def quiet() -> Iterator[None]:
 
 
 def read_dataset(path: Path, tags: Sequence[str], max_bytes: int, *, pixels: bool = False) -> Dataset:
-    """Reads the named elements of a DICOM file (Part 10), and `PixelData` if asked; nothing else is kept.
+    """Reads the named elements of a DICOM file (Part 10), and its pixel data if asked; nothing else is kept.
 
     Raises Refusal for anything that is not a readable DICOM file, or that would take more than `max_bytes`.
     """
     _check_file(path, max_bytes)
-    wanted = [*tags, "PixelData"] if pixels else list(tags)
+    wanted = [*tags, *PIXEL_TAGS] if pixels else list(tags)
     try:
-        if _transfer_syntax(path) == DeflatedExplicitVRLittleEndian:
-            _check_inflated(path, max_bytes + _SLACK)
-        dataset = pydicom.dcmread(path, stop_before_pixels=not pixels, specific_tags=wanted)
-        # pydicom converts a value when it is first looked at, which must not raise later.
-        deque(dataset.iterall(), maxlen=0)
-        return dataset
+        with limited():
+            _check_content(path, max_bytes + _SLACK)
+            dataset = pydicom.dcmread(path, stop_before_pixels=not pixels, specific_tags=wanted)
+            # pydicom converts a value when it is first looked at, which must not raise later.
+            for _ in dataset:
+                pass
+            return dataset
     except Refusal:
         raise
     except InvalidDicomError as error:
@@ -88,24 +95,6 @@ def text(dataset: Dataset, keyword: str) -> str:
     return "" if value is None else str(value).strip().strip("\0")
 
 
-def check_claims(dataset: Dataset, max_bytes: int) -> int:
-    """Checks what a header claims about its pixels and returns the decoded size in bytes; raises Refusal."""
-    rows, columns = (int(dataset.get(name) or 0) for name in ("Rows", "Columns"))
-    bits, samples = int(dataset.get("BitsAllocated") or 0), int(dataset.get("SamplesPerPixel") or 1)
-    frames = int(dataset.get("NumberOfFrames") or 1)
-    if min(rows, columns, bits) < 1:
-        raise Refusal(Reason.NO_PIXELS)
-    if frames != 1 or "SharedFunctionalGroupsSequence" in dataset:
-        raise Refusal(Reason.MULTI_FRAME)
-    if samples != 1 or not text(dataset, "PhotometricInterpretation").startswith("MONOCHROME"):
-        raise Refusal(Reason.NOT_GREY)
-    if bits not in (8, 16, 32) or not 1 <= int(dataset.get("BitsStored") or bits) <= bits:
-        raise Refusal(Reason.BIT_DEPTH)
-    if rows * columns * bits // 8 > max_bytes:
-        raise Refusal(Reason.TOO_LARGE)
-    return rows * columns * bits // 8
-
-
 def _check_file(path: Path, max_bytes: int) -> None:
     try:
         status = os.stat(path)
@@ -120,24 +109,45 @@ def _check_file(path: Path, max_bytes: int) -> None:
         raise Refusal(Reason.TOO_LARGE)
 
 
-def _transfer_syntax(path: Path) -> UID:
-    return UID(str(read_file_meta_info(path).get("TransferSyntaxUID", "")))
+def _check_content(path: Path, limit: int) -> None:
+    with path.open("rb") as stream, mmap(stream.fileno(), 0, access=ACCESS_READ) as mapped:
+        if mapped[_PREFIX : _PREFIX + 4] != b"DICM":
+            raise Refusal(Reason.NOT_DICOM)
+        syntax, start = _file_meta(mapped)
+        if syntax == DeflatedExplicitVRLittleEndian:
+            check_structure(_inflated(mapped, start, limit), 0, implicit=False)
+        else:
+            check_structure(
+                mapped,
+                start,
+                implicit=syntax == ImplicitVRLittleEndian,
+                big_endian=syntax == ExplicitVRBigEndian,
+            )
 
 
-def _check_inflated(path: Path, limit: int) -> None:
+def _file_meta(mapped: mmap) -> tuple[str, int]:
+    """The transfer syntax ("" if there is none) and where the data set begins (PS3.10 section 7.1)."""
+    at, syntax = _PREFIX + 4, ""
+    while at + 8 <= len(mapped):
+        group, number, kind, length = _META_ELEMENT.unpack_from(mapped, at)
+        if group != 2:
+            break
+        header = 8
+        if kind in (b"OB", b"UN", b"UT", b"OW", b"SQ"):
+            length, header = int.from_bytes(mapped[at + 8 : at + 12], "little"), 12
+        if number == 0x0010:
+            syntax = mapped[at + header : at + header + length].rstrip(b"\0 ").decode("ascii", "replace")
+        at += header + length
+    return syntax, at
+
+
+def _inflated(mapped: mmap, at: int, limit: int) -> bytes:
     # pydicom inflates such a file in one piece, so its size is counted first, a step at a time.
-    inflater, total = zlib.decompressobj(-zlib.MAX_WBITS), 0
-    with path.open("rb") as stream:
-        stream.seek(_end_of_meta(path))
-        while not inflater.eof and (raw := inflater.unconsumed_tail or stream.read(_STEP)):
-            total += len(inflater.decompress(raw, _STEP))
-            if total > limit:
-                raise Refusal(Reason.TOO_LARGE)
-
-
-def _end_of_meta(path: Path) -> int:
-    # PS3.10 section 7.1: the group length element (12 bytes after the prefix) counts what follows it.
-    length = read_file_meta_info(path).get("FileMetaInformationGroupLength")
-    if length is None:
-        raise Refusal(Reason.DAMAGED_HEADER)
-    return 128 + 4 + 12 + int(length)
+    inflater, parts, total = zlib.decompressobj(-zlib.MAX_WBITS), [], 0
+    while not inflater.eof and (raw := inflater.unconsumed_tail or mapped[at : at + _STEP]):
+        at += 0 if inflater.unconsumed_tail else _STEP
+        parts.append(inflater.decompress(raw, _STEP))
+        total += len(parts[-1])
+        if total > limit:
+            raise Refusal(Reason.TOO_LARGE)
+    return b"".join(parts)

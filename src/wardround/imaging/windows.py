@@ -1,0 +1,76 @@
+"""The VOI LUT of an object (PS3.3 C.11.2): which of its values are shown, and how."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+from pydicom.pixels.processing import apply_voi
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Maps [low, high] to [0, 1] and clips what is outside. Raises ValueError if the range is empty."""
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise ValueError("an empty range")
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """float32, a new array."""
+        shown = np.subtract(values, np.float32(self.low), dtype=np.float32)
+        shown *= np.float32(1 / (self.high - self.low))
+        np.clip(shown, 0, 1, out=shown)
+        return shown
+
+
+def linear_window(header: Dataset) -> Linear | None:
+    """The first window of the object if its function is LINEAR (the default) or LINEAR_EXACT.
+
+    Raises ValueError for a window that is not legal (PS3.3 C.11.2.1.2): the width is 1 or more, or for
+    LINEAR_EXACT above 0.
+    """
+    center, width, function = _window(header)
+    if width is None or function == "SIGMOID":
+        return None
+    if function == "LINEAR_EXACT":
+        return Linear(center - width / 2, center + width / 2)
+    if width == 1:
+        # A step: what is not above the threshold is black. The next float is the narrowest slope there is.
+        return Linear(center - 0.5, float(np.nextafter(np.float32(center - 0.5), np.float32(np.inf))))
+    return Linear(center - 0.5 - (width - 1) / 2, center - 0.5 + (width - 1) / 2)
+
+
+def sigmoid(values: np.ndarray, header: Dataset) -> np.ndarray | None:
+    """Values after the first window if its function is SIGMOID (PS3.3 C.11.2.1.3.1), else None."""
+    center, width, function = _window(header)
+    if width is None or function != "SIGMOID":
+        return None
+    if not width > 0:
+        raise ValueError("an empty range")
+    exponent = np.clip(-4 * (values - np.float32(center)) / np.float32(width), -80, 80)
+    shown: np.ndarray = 1 / (1 + np.exp(exponent))
+    return shown.astype(np.float32)
+
+
+def looked_up(values: np.ndarray, header: Dataset) -> np.ndarray:
+    """Values after the first VOI LUT of the object, in [0, 1]."""
+    shown = apply_voi(np.rint(values).astype(np.int32), header)
+    return Linear(0, 2 ** int(header.VOILUTSequence[0].LUTDescriptor[2]) - 1)(shown)
+
+
+def _window(header: Dataset) -> tuple[float, float | None, str]:
+    center, width = (_first(header.get(name)) for name in ("WindowCenter", "WindowWidth"))
+    function = str(header.get("VOILUTFunction") or "LINEAR").strip().upper()
+    if center is None or width is None:
+        return 0.0, None, function
+    return center, width, function
+
+
+def _first(value: object) -> float | None:
+    if isinstance(value, MultiValue | list | tuple):
+        value = value[0] if len(value) else None
+    return None if value in (None, "") else float(str(value))

@@ -116,7 +116,9 @@ def _decode(chunk: DecodeChunk) -> None:
         try:
             if place in chunk.crashed:
                 raise Refusal(Reason.DECODER_CRASH)
-            images.append(decode_item([chunk.source / path for path in item.paths], chunk.settings, item.layout))
+            images.append(
+                decode_item([chunk.source / path for path in item.paths], chunk.settings, item.layout)
+            )
             labels.append(item.label)
         except Refusal as refusal:
             refused += refuse_all(item.paths, refusal.reason)

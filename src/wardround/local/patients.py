@@ -58,9 +58,7 @@ def _test_items(source: Path, labels: Path, key: bytes, info: DatasetInfo) -> li
 
 
 def _rule(info: DatasetInfo) -> LayoutRule:
-    return LayoutRule(
-        int(str(info.settings["min_slices"])), metric=info.settings.get("spacing") is not None
-    )
+    return LayoutRule(int(str(info.settings["min_slices"])), metric=info.settings.get("spacing") is not None)
 
 
 def _listed(info: DatasetInfo, name: str) -> list[object]:

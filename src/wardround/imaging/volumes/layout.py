@@ -9,8 +9,9 @@ from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.settings import IntakeSettings
 from wardround.imaging.volumes.grouping import Volume, distances, places_of
 
-# A missing slice doubles the distance; what is resampled along true positions varies by no more than half.
-_LEAST, _MOST = 0.5, 1.5
+# How much (share of the usual one) a distance may be off and still be resampled along true positions: positions
+# are written in rounded numbers. A missing slice doubles it; two volumes mixed up alternate more.
+_LEAST, _MOST = 0.7, 1.3
 # How far (share of a whole number) a distance may be from a multiple of the usual one to be called a gap.
 _MULTIPLE = 0.1
 # Slices may be displaced along a line by as much as they are apart (a gantry tilts by 30 degrees at most).
@@ -29,7 +30,9 @@ class LayoutRule:
 
 def layout_rule(settings: IntakeSettings) -> LayoutRule | None:
     """What an intake's volumes have to be; None where it takes images."""
-    return LayoutRule(settings.min_slices, metric=settings.spacing is not None) if settings.is_volume else None
+    return (
+        LayoutRule(settings.min_slices, metric=settings.spacing is not None) if settings.is_volume else None
+    )
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from wardround.imaging.splits import keyed
 
 Kind = Literal["plain", "derived", "part", "localizer", "mosaic"]
 
-SLICE_TAGS: tuple[str | int, ...] = (
+SLICE_TAGS = (
     "SOPClassUID",
     "Modality",
     "Rows",
@@ -35,19 +35,19 @@ SLICE_TAGS: tuple[str | int, ...] = (
     "ConvolutionKernel",
     "StackID",
     # Vendors' b-values and image parts, each with the element that says who owns the block.
-    *(0x00190010, 0x0019100C),
-    *(0x00430010, 0x0043102F, 0x00431039),
-    *(0x20010010, 0x20011003),
-    *(0x00650010, 0x00651009),
+    *("00190010", "0019100C"),
+    *("00430010", "0043102F", "00431039"),
+    *("20010010", "20011003"),
+    *("00650010", "00651009"),
 )
 _FAMILY_TAGS = ("SOPClassUID", "ImageType", "ConvolutionKernel", "StackID", "PhotometricInterpretation")
 # Creator and element of the b-value: Siemens, Philips, United Imaging.
 _B_VALUES = (
-    (0x00190010, "SIEMENS MR HEADER", 0x0019100C),
-    (0x20010010, "Philips Imaging DD 001", 0x20011003),
-    (0x00650010, "Image Private Header", 0x00651009),
+    ("00190010", "SIEMENS MR HEADER", "0019100C"),
+    ("20010010", "Philips Imaging DD 001", "20011003"),
+    ("00650010", "Image Private Header", "00651009"),
 )
-_GE = (0x00430010, "GEMS_PARM_01")
+_GE = ("00430010", "GEMS_PARM_01")
 _LOCALIZERS = frozenset({"LOCALIZER", "SCOUT", "SCOUTVIEW", "TOPOGRAM", "SURVIEW"})
 _PARTS = frozenset({"P", "PHASE", "PHASE MAP", "R", "REAL", "I", "IMAGINARY", "VELOCITY", "VELOCITY MAP"})
 _DERIVED = frozenset({"DERIVED", "MPR", "MIP", "MINIP", "MIN IP", "PROJECTION IMAGE", "ADC", "FA", "TRACEW"})
@@ -118,14 +118,14 @@ def _is_complex_part(header: Dataset) -> bool:
     if text(header, "ComplexImageComponent") in ("PHASE", "REAL", "IMAGINARY", "MIXED"):
         return True
     # GE counts magnitude, phase, real, imaginary from 0.
-    part = _number(_private(header, *_GE, 0x0043102F))
+    part = _number(_private(header, *_GE, "0043102F"))
     return part is not None and part > 0
 
 
 def _is_hounsfield(header: Dataset) -> bool:
     # PS3.3 C.8.2.1: the rescaled values of a CT image are Hounsfield units unless Rescale Type says otherwise.
     is_ct = text(header, "Modality") == "CT" and text(header, "RescaleType") in ("HU", "")
-    return is_ct and not header.get("ModalityLUTSequence") and "localizer" != _kind(header)
+    return is_ct and not header.get("ModalityLUTSequence") and _kind(header) != "localizer"
 
 
 def _b_value(header: Dataset) -> float | None:
@@ -134,13 +134,13 @@ def _b_value(header: Dataset) -> float | None:
         if value is None:
             value = _number(_private(header, creator, name, element))
     if value is None:
-        value = _number(_private(header, *_GE, 0x00431039))
+        value = _number(_private(header, *_GE, "00431039"))
         # Some GE software adds 10^9 to mark the value as a b-value.
         value = None if value is None else value % 100_000
     return value
 
 
-def _private(header: Dataset, creator: int, name: str, element: int) -> object:
+def _private(header: Dataset, creator: str, name: str, element: str) -> object:
     if creator not in header or str(header[creator].value).strip() != name or element not in header:
         return None
     return header[element].value

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 from scipy.sparse import csr_array
 
-from wardround.imaging.pixels import Grey
+from wardround.imaging.grey import Grey
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.settings import IntakeSettings
 from wardround.imaging.volumes import resampling
 from wardround.imaging.volumes.grid import Grid, Samples, canonical_turn, fitted, samples_of, spaced, turned
 from wardround.imaging.volumes.grouping import places_of
 from wardround.imaging.volumes.intensity import Look, shown
-from wardround.imaging.volumes.reading import read_slices
 from wardround.imaging.volumes.layout import Layout
+from wardround.imaging.volumes.reading import read_slices
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,7 @@ class _Target:
         if key not in self.known:
             spacing = self.samples.spacing[axis - 1]
             at = shift + spacing * np.arange(self.samples.shape[axis - 1])
-            self.known[key] = resampling.weights(
-                self.grid.at(axis), float(self.grid.step[axis]), at, spacing
-            )
+            self.known[key] = resampling.weights(self.grid.at(axis), float(self.grid.step[axis]), at, spacing)
         return self.known[key]
 
 

@@ -12,7 +12,7 @@ KEY = b"0123456789abcdef"
 def header(**elements: object) -> Dataset:
     dataset = Dataset()
     dataset.SOPClassUID, dataset.Modality = MRImageStorage, "MR"
-    dataset.Rows, dataset.Columns = 4, 5
+    dataset.Rows, dataset.Columns, dataset.PhotometricInterpretation = 4, 5, "MONOCHROME2"
     for keyword, value in elements.items():
         setattr(dataset, keyword, value)
     return dataset
@@ -83,6 +83,7 @@ def test_rescaled_ct_values_are_hounsfield_units_unless_said_otherwise() -> None
     assert slice_of(header(Modality="CT"), KEY).hounsfield
     assert slice_of(header(Modality="CT", RescaleType="HU"), KEY).hounsfield
     assert not slice_of(header(Modality="CT", RescaleType="US"), KEY).hounsfield
+    assert not slice_of(header(Modality="CT", PhotometricInterpretation="RGB"), KEY).hounsfield
     assert not slice_of(header(Modality="MR"), KEY).hounsfield
 
 

@@ -124,8 +124,13 @@ def _is_complex_part(header: Dataset) -> bool:
 
 def _is_hounsfield(header: Dataset) -> bool:
     # PS3.3 C.8.2.1: the rescaled values of a CT image are Hounsfield units unless Rescale Type says otherwise.
-    is_ct = text(header, "Modality") == "CT" and text(header, "RescaleType") in ("HU", "")
-    return is_ct and not header.get("ModalityLUTSequence") and _kind(header) != "localizer"
+    return (
+        text(header, "Modality") == "CT"
+        and text(header, "RescaleType") in ("HU", "")
+        and text(header, "PhotometricInterpretation").startswith("MONOCHROME")
+        and not header.get("ModalityLUTSequence")
+        and _kind(header) != "localizer"
+    )
 
 
 def _b_value(header: Dataset) -> float | None:

@@ -1,9 +1,7 @@
 """Resampling along one axis at a time, from samples at any distances to a regular grid, with antialiasing.
 
-Pixels that hold nothing (padding, beyond the edge) are NaN and weigh nothing.
+Pixels that hold nothing (padding, beyond the edge) weigh nothing.
 """
-
-from collections.abc import Callable
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -36,21 +34,33 @@ def weights(out: np.ndarray, out_step: float, at: np.ndarray, step: float) -> cs
     return matrix
 
 
-def plane(pixels: np.ndarray, rows: csr_array, columns: csr_array) -> np.ndarray:
-    """A slice, float32 [R, C], as [H, W] by the weights of its rows [H, R] and columns [W, C]."""
-    return _mean(pixels, lambda values: (columns @ np.ascontiguousarray((rows @ values).T)).T)
+def plane(pixels: np.ndarray, present: np.ndarray, rows: csr_array, columns: csr_array) -> np.ndarray:
+    """A slice, float32 [R, C], as [H, W] by the weights of its rows [H, R] and columns [W, C].
+
+    `present`, bool [R, C]: pixels that hold something; outputs that are mostly of others are NaN.
+    """
+
+    def weighted(values: np.ndarray) -> np.ndarray:
+        return (columns @ np.ascontiguousarray((rows @ values).T)).T
+
+    if present.all():
+        return _covered(weighted(pixels), np.outer(rows.sum(axis=1), columns.sum(axis=1)))
+    return _covered(weighted(np.where(present, pixels, np.float32(0))), weighted(present.astype(np.float32)))
 
 
 def along_slices(planes: np.ndarray, slices: csr_array) -> np.ndarray:
-    """Planes [n, H, W] as [D, H, W] by the weights of slices [D, n]; a row at a time, to need little memory."""
-    rows = (_mean(planes[:, row], lambda values: slices @ values) for row in range(planes.shape[1]))
-    return np.stack(list(rows), axis=1)
+    """Planes [n, H, W], NaN where they hold nothing, as [D, H, W] by the weights of slices [D, n]."""
+    result = np.empty((slices.shape[0], *planes.shape[1:]), np.float32)
+    # A row at a time needs little memory.
+    for row in range(planes.shape[1]):
+        values = planes[:, row]
+        present = ~np.isnan(values)
+        total = slices @ np.where(present, values, np.float32(0))
+        result[:, row] = _covered(total, slices @ present.astype(np.float32))
+    return result
 
 
-def _mean(values: np.ndarray, weighted: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    present = ~np.isnan(values)
-    total = weighted(np.where(present, values, np.float32(0)))
-    cover = weighted(present.astype(np.float32))
+def _covered(total: np.ndarray, cover: np.ndarray) -> np.ndarray:
     return np.where(cover > _COVERED, total / np.maximum(cover, _COVERED), np.float32(np.nan))
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from scipy.sparse import csr_array
 
-from wardround.imaging.grey import Grey
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.settings import IntakeSettings
 from wardround.imaging.volumes import resampling
@@ -45,7 +44,11 @@ def read_volume(paths: Sequence[Path], layout: Layout, settings: IntakeSettings)
     for member, grey in read_slices(paths, layout, settings.max_bytes):
         look.note(grey)
         place = int(places[member])
-        target.put(len(samples.along) - 1 - place if turn.flips[0] else place, turn.plane(_pixels(grey)))
+        target.put(
+            len(samples.along) - 1 - place if turn.flips[0] else place,
+            turn.plane(grey.values),
+            turn.plane(grey.valid),
+        )
     return Volume(shown(target.volume(), look, hounsfield=layout.hounsfield), grid.affine(samples))
 
 
@@ -61,10 +64,10 @@ class _Target:
         self.filled: set[int] = set()
         self.known: dict[tuple[int, float], csr_array] = {}
 
-    def put(self, place: int, pixels: np.ndarray) -> None:
-        """Takes a slice, float32 with NaN where there is nothing; a second one in its place has to be its copy."""
+    def put(self, place: int, values: np.ndarray, valid: np.ndarray) -> None:
+        """Takes a slice, float32, and which of its pixels are not padding; one in a place taken has to be a copy."""
         rows, columns = (self._weights(axis, float(self.samples.shifts[place, axis - 1])) for axis in (1, 2))
-        reduced = resampling.plane(pixels, rows, columns)
+        reduced = resampling.plane(values, valid, rows, columns)
         if place in self.filled and not np.array_equal(self.planes[place], reduced, equal_nan=True):
             raise Refusal(Reason.DUPLICATE_POSITION)
         self.planes[place] = reduced
@@ -84,7 +87,3 @@ class _Target:
             at = shift + spacing * np.arange(self.samples.shape[axis - 1])
             self.known[key] = resampling.weights(self.grid.at(axis), float(self.grid.step[axis]), at, spacing)
         return self.known[key]
-
-
-def _pixels(grey: Grey) -> np.ndarray:
-    return np.where(grey.valid, grey.values, np.float32(np.nan))

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from wardround.errors import StoppedError, WardroundError
 from wardround.imaging.decode import decode_item
 from wardround.imaging.items import Item, Refused, refuse_all
+from wardround.imaging.kinds import kind_of
 from wardround.imaging.pool import stopping
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.scan import Found, ScanRule, scan_file
@@ -26,24 +27,24 @@ _REFUSED = TypeAdapter(tuple[Refused, ...])
 
 @dataclass(frozen=True)
 class ScanChunk:
-    """Files to scan; `crashed` are those (by place) that ended a process before."""
+    """Files to scan; `fatal` are those (by place) that ended a process before, and how."""
 
     result: Path
     source: Path
     paths: tuple[str, ...]
     rule: ScanRule
-    crashed: tuple[int, ...] = ()
+    fatal: tuple[tuple[int, Reason], ...] = ()
 
 
 @dataclass(frozen=True)
 class DecodeChunk:
-    """Items of one split to decode; `crashed` are those (by place) that ended a process before."""
+    """Items of one split to decode; `fatal` are those (by place) that ended a process before, and how."""
 
     result: Path
     source: Path
     items: tuple[Item, ...]
     settings: IntakeSettings
-    crashed: tuple[int, ...] = ()
+    fatal: tuple[tuple[int, Reason], ...] = ()
 
 
 Chunk = ScanChunk | DecodeChunk
@@ -69,16 +70,16 @@ def length(chunk: Chunk) -> int:
     return len(chunk.paths if isinstance(chunk, ScanChunk) else chunk.items)
 
 
-def blamed(chunk: Chunk) -> Chunk:
-    """The chunk again, without what it was busy with when its process ended."""
+def blamed(chunk: Chunk, reason: Reason) -> Chunk:
+    """The chunk again, without what it was busy with when its process ended for that reason."""
     marker = _marker(chunk)
     busy = int(marker.read_text()) if marker.exists() else None
-    if busy is None or busy in chunk.crashed:
+    if busy is None or busy in dict(chunk.fatal):
         raise WardroundError(
             "worker processes end before they begin; is there enough memory?", code="worker-died"
         )
     marker.unlink()
-    return replace(chunk, crashed=(*chunk.crashed, busy))
+    return replace(chunk, fatal=(*chunk.fatal, (busy, reason)))
 
 
 def scanned(chunk: ScanChunk) -> tuple[Found, ...]:
@@ -99,29 +100,28 @@ def summary(chunk: DecodeChunk) -> Summary:
 
 
 def _scan(chunk: ScanChunk) -> None:
-    found = []
+    found, fatal = [], dict(chunk.fatal)
     for place, path in enumerate(chunk.paths):
         _begin(chunk, place)
-        if place in chunk.crashed:
-            found.append(Found(path=path, refused=Reason.DECODER_CRASH))
+        if place in fatal:
+            found.append(Found(path=path, kind=kind_of(chunk.source / path), refused=fatal[place]))
         else:
             found.append(scan_file(chunk.source, path, chunk.rule))
     _finish(chunk, _FOUND.dump_json(tuple(found), exclude_defaults=True))
 
 
 def _decode(chunk: DecodeChunk) -> None:
-    images, labels, refused = [], [], []
+    images, labels, refused, fatal = [], [], [], dict(chunk.fatal)
     for place, item in enumerate(chunk.items):
         _begin(chunk, place)
         try:
-            if place in chunk.crashed:
-                raise Refusal(Reason.DECODER_CRASH)
-            images.append(
-                decode_item([chunk.source / path for path in item.paths], chunk.settings, item.layout)
-            )
+            if place in fatal:
+                raise Refusal(fatal[place])
+            paths = [chunk.source / path for path in item.paths]
+            images.append(decode_item(paths, chunk.settings, item.layout))
             labels.append(item.label)
         except Refusal as refusal:
-            refused += refuse_all(item.paths, refusal.reason)
+            refused += refuse_all(chunk.source, item.paths, refusal.reason)
     _save(chunk, images, labels, refused)
 
 

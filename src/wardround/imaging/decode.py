@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from wardround.imaging.header import quiet
-from wardround.imaging.pixels import pixel_spacing, quantised, read_grey, to_unit
+from wardround.imaging.pixels import pixel_spacing, quantised, read_stack, to_unit
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.resize import fit
 from wardround.imaging.settings import IntakeSettings
@@ -33,6 +33,9 @@ def decode_item(paths: Sequence[Path], settings: IntakeSettings, layout: Layout 
 
 
 def _image(path: Path, settings: IntakeSettings) -> np.ndarray:
-    grey = read_grey(path, settings.max_bytes)
+    stack = read_stack(path, settings.max_bytes)
+    if stack.frames > 1 and settings.frames == "refuse":
+        raise Refusal(Reason.MULTI_FRAME)
+    grey = stack.grey(stack.frames // 2)
     height, width = settings.size
     return fit(to_unit(grey), (height, width), pixel_spacing(grey.header))

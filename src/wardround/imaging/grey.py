@@ -13,7 +13,8 @@ from wardround.imaging.claims import CLAIM_TAGS
 from wardround.imaging.deadline import limited
 from wardround.imaging.groups import GROUP_TAGS, frame_header, is_enhanced
 from wardround.imaging.header import text
-from wardround.imaging.luminance import PALETTE_TAGS, is_colour, luminance
+from wardround.imaging.luminance import is_colour, luminance
+from wardround.imaging.palette import PALETTE_TAGS
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.stored import Stored, open_stored, refusing
 
@@ -36,7 +37,6 @@ GREY_TAGS = (
     "ImagePositionPatient",
     "ImageOrientationPatient",
     "InstanceNumber",
-    "PixelPresentation",
 )
 
 

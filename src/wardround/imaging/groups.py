@@ -13,7 +13,7 @@ SHARED, PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsS
 GROUP_TAGS = (SHARED, PER_FRAME)
 # Sequences inside a macro whose elements a single-frame object has at the top (PS3.3 C.8.13.5.9).
 _INNER = ("MRDiffusionGradientDirectionSequence",)
-_PIXELS = frozenset({"PixelData", "FloatPixelData", "DoubleFloatPixelData"})
+_LEFT_OUT = frozenset({"PixelData", "FloatPixelData", "DoubleFloatPixelData", SHARED, PER_FRAME})
 
 
 def is_enhanced(dataset: Dataset) -> bool:
@@ -27,15 +27,10 @@ def frame_header(dataset: Dataset, index: int) -> Dataset:
     Pixels are left out. An object without functional groups gives its own header.
     """
     header = Dataset()
-    header.update({tag: dataset[tag] for tag in dataset.keys() if _is_wanted(dataset, tag)})
+    header.update({element.tag: element for element in dataset if element.keyword not in _LEFT_OUT})
     for macro in _macros(dataset, index):
         header.update({element.tag: element for element in macro})
     return header
-
-
-def _is_wanted(dataset: Dataset, tag: object) -> bool:
-    element = dataset[tag]
-    return element.keyword not in _PIXELS and element.keyword not in GROUP_TAGS
 
 
 def _macros(dataset: Dataset, index: int) -> Iterator[Dataset]:

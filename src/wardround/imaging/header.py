@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from logging import CRITICAL, getLogger
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from struct import Struct
 
 import gdcm
 import pydicom
@@ -23,6 +22,7 @@ from pydicom.uid import (
 
 from wardround.imaging.claims import CLAIM_TAGS, check_claims
 from wardround.imaging.deadline import limited
+from wardround.imaging.kinds import file_meta, syntax_in
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.structure import check_structure
 
@@ -46,8 +46,6 @@ PIXEL_TAGS = (
 # File meta, other headers and encapsulation beside the pixels of a file at the limit.
 _SLACK = 64 << 20
 _STEP = 1 << 20
-_PREFIX = 128
-_META_ELEMENT = Struct("<HH2sH")
 
 
 @contextmanager
@@ -111,34 +109,15 @@ def _check_file(path: Path, max_bytes: int) -> None:
 
 def _check_content(path: Path, limit: int) -> None:
     with path.open("rb") as stream, mmap(stream.fileno(), 0, access=ACCESS_READ) as mapped:
-        if mapped[_PREFIX : _PREFIX + 4] != b"DICM":
+        meta, start = file_meta(mapped)
+        if not start:
             raise Refusal(Reason.NOT_DICOM)
-        syntax, start = _file_meta(mapped)
+        syntax = syntax_in(meta)
         if syntax == DeflatedExplicitVRLittleEndian:
             check_structure(_inflated(mapped, start, limit), 0, implicit=False)
-        else:
-            check_structure(
-                mapped,
-                start,
-                implicit=syntax == ImplicitVRLittleEndian,
-                big_endian=syntax == ExplicitVRBigEndian,
-            )
-
-
-def _file_meta(mapped: mmap) -> tuple[str, int]:
-    """The transfer syntax ("" if there is none) and where the data set begins (PS3.10 section 7.1)."""
-    at, syntax = _PREFIX + 4, ""
-    while at + 8 <= len(mapped):
-        group, number, kind, length = _META_ELEMENT.unpack_from(mapped, at)
-        if group != 2:
-            break
-        header = 8
-        if kind in (b"OB", b"UN", b"UT", b"OW", b"SQ"):
-            length, header = int.from_bytes(mapped[at + 8 : at + 12], "little"), 12
-        if number == 0x0010:
-            syntax = mapped[at + header : at + header + length].rstrip(b"\0 ").decode("ascii", "replace")
-        at += header + length
-    return syntax, at
+            return
+        implicit, big_endian = syntax == ImplicitVRLittleEndian, syntax == ExplicitVRBigEndian
+        check_structure(mapped, start, implicit=implicit, big_endian=big_endian)
 
 
 def _inflated(mapped: mmap, at: int, limit: int) -> bytes:

@@ -28,7 +28,7 @@ from wardround.imaging.chunks import (
 from wardround.imaging.dataset import DatasetInfo, SplitInfo
 from wardround.imaging.items import Item, Refused, chunked, make_items
 from wardround.imaging.labels import LabelTable, read_labels
-from wardround.imaging.pool import Crew
+from wardround.imaging.pool import Crew, Limits
 from wardround.imaging.scan import Found, ScanRule, label_hash, list_files
 from wardround.imaging.settings import SPLITS, IntakeSettings
 from wardround.imaging.volumes.layout import layout_rule
@@ -83,13 +83,18 @@ def preprocess(
     if info := space.finished():
         return info
     space.open()
-    with Crew(settings.workers) as crew:
+    with Crew(settings.workers, _limits(settings)) as crew:
         found = _scan(space, source, paths, _rule(settings, key, table), _Shift(crew, progress))
         items, refused = make_items(found, _hashed(table, key), layout_rule(settings))
         decodes = _decode(space, source, items, settings, _Shift(crew, progress))
     info = _assemble(space, decodes.chunks, [*refused, *decodes.refused], settings)
     space.close(info)
     return info
+
+
+def _limits(settings: IntakeSettings) -> Limits:
+    # A volume is held a few times over while it is resampled; libraries and their threads map much that they never use.
+    return Limits(settings.seconds, memory=(4 << 30) + 8 * settings.max_bytes)
 
 
 def _rule(settings: IntakeSettings, key: bytes, table: LabelTable) -> ScanRule:

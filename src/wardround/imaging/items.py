@@ -3,10 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
+from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from wardround.imaging.kinds import Kind, kind_of
 from wardround.imaging.labels import LabelTable
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.scan import Found
@@ -32,12 +34,13 @@ class Item(BaseModel):
 
 
 class Refused(BaseModel):
-    """One input file that is not used (path relative to the source), and why."""
+    """One input file that is not used (path relative to the source), why, and what kind of object it is."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     path: str
     reason: Reason
+    kind: Kind = Kind()
 
 
 def make_items(
@@ -56,18 +59,16 @@ def make_items(
     for order in sorted(groups):
         try:
             item = _item(order, groups[order], labels)
-            if rule:
-                item, unused = _with_layout(item, groups[order], rule)
-                refused += refuse_all(unused, Reason.NOT_USED)
-            items.append(item)
+            items.append(_as_volume(item, groups[order], rule) if rule else item)
+            refused += _refused(_beside(items[-1], groups[order]), Reason.NOT_USED)
         except Refusal as refusal:
-            refused += refuse_all([file.path for file in groups[order]], refusal.reason)
+            refused += _refused(groups[order], refusal.reason)
     return items, refused
 
 
-def refuse_all(paths: Sequence[str], reason: Reason) -> list[Refused]:
+def refuse_all(source: Path, paths: Sequence[str], reason: Reason) -> list[Refused]:
     """Refuses every file of an item for the same reason."""
-    return [Refused(path=path, reason=reason) for path in paths]
+    return [Refused(path=path, reason=reason, kind=kind_of(source / path)) for path in paths]
 
 
 def chunked(values: Sequence[T], size: int) -> list[tuple[T, ...]]:
@@ -82,12 +83,19 @@ def _item(order: str, files: Sequence[Found], labels: LabelTable) -> Item:
     return Item(order=order, split=files[0].split, label=label, paths=tuple(file.path for file in files))
 
 
-def _with_layout(item: Item, files: Sequence[Found], rule: LayoutRule) -> tuple[Item, list[str]]:
-    members = (Member(file.path, file.instance, part) for file in files for part in file.slices)
-    volumes = volumes_of(members)
+def _as_volume(item: Item, files: Sequence[Found], rule: LayoutRule) -> Item:
+    volumes = volumes_of(Member(file.path, file.instance, part) for file in files for part in file.slices)
     paths, layout = laid_out(volumes[choose(volumes, rule.min_slices)], rule)
-    unused = sorted(set(item.paths) - set(paths))
-    return item.model_copy(update={"paths": paths, "layout": layout}), unused
+    return item.model_copy(update={"paths": paths, "layout": layout})
+
+
+def _beside(item: Item, files: Sequence[Found]) -> list[Found]:
+    used = set(item.paths)
+    return [file for file in files if file.path not in used]
+
+
+def _refused(files: Sequence[Found], reason: Reason) -> list[Refused]:
+    return [Refused(path=file.path, reason=reason, kind=file.kind) for file in files]
 
 
 def _without_duplicates(found: Iterable[Found]) -> tuple[list[Found], list[Refused]]:
@@ -96,7 +104,7 @@ def _without_duplicates(found: Iterable[Found]) -> tuple[list[Found], list[Refus
     for file in sorted(found, key=attrgetter("path")):
         reason = file.refused or (Reason.DUPLICATE if file.instance in seen else None)
         if reason:
-            refused.append(Refused(path=file.path, reason=reason))
+            refused.append(Refused(path=file.path, reason=reason, kind=file.kind))
         else:
             seen.add(file.instance)
             usable.append(file)

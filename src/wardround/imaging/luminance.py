@@ -5,16 +5,11 @@ It is the Y of DICOM's own YBR_FULL (PS3.3 C.7.6.3.1.2), so an ultrasound image 
 
 import numpy as np
 from pydicom.dataset import Dataset
-from pydicom.pixels.processing import apply_color_lut
 
 from wardround.imaging.claims import PALETTE, Claims
+from wardround.imaging.palette import read_palette
 
-PALETTE_TAGS = tuple(
-    f"{kind}{colour}PaletteColorLookupTable{part}"
-    for colour in ("Red", "Green", "Blue")
-    for kind, part in (("", "Descriptor"), ("", "Data"), ("Segmented", "Data"))
-)
-_WEIGHTS = (0.299, 0.587, 0.114)
+_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def is_colour(claims: Claims) -> bool:
@@ -25,14 +20,11 @@ def is_colour(claims: Claims) -> bool:
 def luminance(stored: np.ndarray, claims: Claims, dataset: Dataset) -> tuple[np.ndarray, float]:
     """Luminance, float32 [rows, columns], and its largest possible value.
 
-    stored: RGB [rows, columns, 3], or places in the palette [rows, columns]. Raises whatever a damaged palette
-    makes pydicom raise.
+    stored: RGB [rows, columns, 3], or places in the palette [rows, columns]. Raises what `read_palette` raises.
     """
-    top = float(2**claims.stored - 1)
     if claims.photometric == PALETTE:
-        stored = apply_color_lut(stored, dataset)
-        top = float(np.iinfo(stored.dtype).max)
-    grey = np.zeros(stored.shape[:2], np.float32)
-    for channel, weight in enumerate(_WEIGHTS):
-        grey += stored[..., channel] * np.float32(weight)
-    return grey, top
+        tables, first, top = read_palette(dataset)
+        places = np.clip(stored.astype(np.int64) - first, 0, tables.shape[1] - 1)
+        return (_WEIGHTS @ tables.astype(np.float32))[places], top
+    grey: np.ndarray = stored.astype(np.float32) @ _WEIGHTS
+    return grey, float(2**claims.stored - 1)

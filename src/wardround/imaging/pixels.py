@@ -48,11 +48,8 @@ def to_unit(grey: Grey) -> np.ndarray:
 
 def has_contrast(values: np.ndarray, valid: np.ndarray) -> bool:
     """Whether the valid values are not all the same."""
-    # Rarely does the sample not tell.
-    for seen in (_sample(values, valid), values[valid]):
-        if seen.size and seen.min() < seen.max():
-            return True
-    return False
+    # The sample tells in all but few images.
+    return _varies(_sample(values, valid)) or _varies(values[valid])
 
 
 def windowed(values: np.ndarray, header: Dataset) -> np.ndarray | None:
@@ -97,6 +94,10 @@ def pixel_spacing(header: Dataset) -> tuple[float, float]:
     value = header.get("PixelSpacing") or header.get("ImagerPixelSpacing") or (1, 1)
     down, across = (float(part) for part in value) if len(value) == 2 else (1.0, 1.0)
     return (down, across) if down > 0 and across > 0 and 0.1 < down / across < 10 else (1.0, 1.0)
+
+
+def _varies(seen: np.ndarray) -> bool:
+    return bool(seen.size and seen.min() < seen.max())
 
 
 def _sample(values: np.ndarray, valid: np.ndarray) -> np.ndarray:

@@ -1,23 +1,52 @@
-"""Processes that take chunks of work; one that a decoder crashes is replaced, and what crashed it is named.
+"""Processes that take pieces of work; one that a decoder crashes or hangs is replaced, and what it did is blamed.
 
 Workers end when their parent does, even if it was killed, and between two items when it stops.
 """
 
 import multiprocessing
 import os
+import resource
 import signal
 import threading
+import traceback
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import wait
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
 from multiprocessing.synchronize import Event
 from typing import Self, TypeVar
 
+from wardround.imaging.deadline import set_limit
+from wardround.imaging.reasons import Reason
+
 T = TypeVar("T")
 
+# What a signal that ended a worker says; all others are crashes.
+_ENDINGS = {signal.SIGALRM: Reason.TOO_SLOW, signal.SIGKILL: Reason.OUT_OF_MEMORY}
 # Filled in worker processes only.
 _stops: list[Event] = []
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one worker may take: seconds for a file or frame, bytes of address space (None: no limit)."""
+
+    seconds: float = 20.0
+    memory: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Worker:
+    process: SpawnProcess
+    pipe: Connection
+
+    def end(self) -> int:
+        """Waits until the process has ended and returns its exit code; a busy one ends after its item."""
+        self.pipe.close()
+        self.process.join()
+        return self.process.exitcode or 0
 
 
 def stopping() -> bool:
@@ -26,82 +55,117 @@ def stopping() -> bool:
 
 
 class Crew:
-    """Worker processes, started at the first task and kept until the `with` block ends."""
+    """Worker processes, started when there is work and kept until the `with` block ends."""
 
-    def __init__(self, workers: int) -> None:
-        """workers: how many processes are spawned; 0 works in the calling process."""
-        self._workers = workers
+    def __init__(self, workers: int, limits: Limits = Limits()) -> None:
+        """workers: how many processes are spawned; 0 works in the calling process, without limits."""
+        self._count, self._limits = workers, limits
         self._context = multiprocessing.get_context("spawn")
         self._stop = self._context.Event()
-        self._pool: ProcessPoolExecutor | None = None
+        self._idle: list[_Worker] = []
+        self._busy: list[_Worker] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._dismiss()
+        for worker in (*self._idle, *self._busy):
+            worker.end()
+        self._idle, self._busy = [], []
 
     def run(
         self,
         tasks: Sequence[T],
         work: Callable[[T], None],
         done: Callable[[T], None],
-        blamed: Callable[[T], T],
+        blamed: Callable[[T, Reason], T],
     ) -> None:
-        """Runs `work` on every task, and `done` here after each.
+        """Runs `work` on every task, and `done` here after each. An exception of `work` is raised here.
 
-        If a process dies, the tasks left are run one at a time, so that the one to blame is certain; `blamed`
-        gives the task again without the piece that killed it.
+        If a process dies with a task, `blamed` gives the task again without the piece that killed it, and it is
+        run again by a new process. A reason is `too-slow`, `out-of-memory` or `decoder-crash`.
         """
-        if self._workers == 0:
+        if self._count == 0:
             for task in tasks:
                 work(task)
                 done(task)
             return
-        for task in self._run_together(tasks, work, done):
-            self._run_alone(task, work, blamed)
-            done(task)
+        left, given = deque(tasks), dict[_Worker, T]()
+        while left or given:
+            while left and len(given) < self._count:
+                task = left.popleft()
+                given[self._give(work, task)] = task
+            ready = wait([worker.pipe for worker in given])
+            for worker in [worker for worker in given if worker.pipe in ready]:
+                task, reason = given.pop(worker), self._finish(worker)
+                if reason is None:
+                    done(task)
+                else:
+                    left.appendleft(blamed(task, reason))
 
-    def _run_together(
-        self, tasks: Sequence[T], work: Callable[[T], None], done: Callable[[T], None]
-    ) -> list[T]:
-        left = dict(enumerate(tasks))
+    def _give(self, work: Callable[[T], None], task: T) -> _Worker:
+        worker = self._ready()
+        # If it died already, the end of its pipe says so.
+        with suppress(BrokenPipeError):
+            worker.pipe.send((work, task))
+        self._busy.append(worker)
+        return worker
+
+    def _ready(self) -> _Worker:
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.process.is_alive():
+                return worker
+            worker.end()
+        return self._start()
+
+    def _start(self) -> _Worker:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=_serve, args=(theirs, self._stop, self._limits), daemon=True)
+        process.start()
+        # With our copy closed, a worker's death ends the pipe.
+        theirs.close()
+        return _Worker(process, ours)
+
+    def _finish(self, worker: _Worker) -> Reason | None:
+        self._busy.remove(worker)
         try:
-            futures = {self._submit(work, task): place for place, task in left.items()}
-            for future in as_completed(futures):
-                future.result()
-                done(left.pop(futures[future]))
-        except BrokenProcessPool:
-            self._dismiss()
-        return list(left.values())
-
-    def _run_alone(self, task: T, work: Callable[[T], None], blamed: Callable[[T], T]) -> None:
-        while True:
-            try:
-                return self._submit(work, task).result()
-            except BrokenProcessPool:
-                self._dismiss()
-                task = blamed(task)
-
-    def _submit(self, work: Callable[[T], None], task: T) -> Future[None]:
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(
-                self._workers, self._context, initializer=_start_worker, initargs=(self._stop,)
-            )
-        return self._pool.submit(work, task)
-
-    def _dismiss(self) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-            self._pool = None
+            error = worker.pipe.recv()
+        except (EOFError, ConnectionResetError):
+            return _ENDINGS.get(signal.Signals(max(1, -worker.end())), Reason.DECODER_CRASH)
+        self._idle.append(worker)
+        if error is not None:
+            raise error
+        return None
 
 
-def _start_worker(stop: Event) -> None:
+def _serve(pipe: Connection, stop: Event, limits: Limits) -> None:
     _stops.append(stop)
     # Ctrl-C reaches the whole terminal group; it is the parent that says when to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    set_limit(limits.seconds)
+    if limits.memory is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
+    while True:
+        try:
+            work, task = pipe.recv()
+        except EOFError:
+            return
+        error = _tried(work, task)
+        with suppress(BrokenPipeError):
+            pipe.send(error)
+
+
+def _tried(work: Callable[[T], None], task: T) -> Exception | None:
+    try:
+        work(task)
+    # Handed to the parent, which raises it.
+    except Exception as error:
+        error.add_note("in a worker:\n" + "".join(traceback.format_tb(error.__traceback__)))
+        return error
+    return None
 
 
 def _end_with_parent() -> None:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from pydicom.dataset import Dataset
 
 from wardround.imaging.header import CLAIM_TAGS, IDENTITY_TAGS, check_claims, quiet, read_dataset, text
+from wardround.imaging.kinds import Kind, kind_of
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.splits import keyed, split_of
 from wardround.imaging.volumes.frames import VOLUME_TAGS, slices_of
@@ -17,7 +18,7 @@ from wardround.imaging.volumes.slices import Slice
 
 
 class Found(BaseModel):
-    """One file: its path relative to the source, and either a refusal or what places it.
+    """One file: its path relative to the source, its kind, and either a refusal or what places it.
 
     instance, series, patient and label_key are keyed hashes (hex) of the identifiers; `label_key` is "" where
     the label table's identifier is absent in the file. `slices`: where volumes are wanted, what the object holds.
@@ -26,6 +27,7 @@ class Found(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     path: str
+    kind: Kind = Kind()
     refused: Reason | None = None
     instance: str = ""
     series: str = ""
@@ -54,7 +56,7 @@ def scan_file(source: Path, path: str, rule: ScanRule) -> Found:
         with quiet():
             return _found(source, path, rule)
     except Refusal as refusal:
-        return Found(path=path, refused=refusal.reason)
+        return Found(path=path, kind=kind_of(source / path), refused=refusal.reason)
 
 
 def label_hash(key: bytes, identifier: str) -> str:
@@ -81,6 +83,7 @@ def _found(source: Path, path: str, rule: ScanRule) -> Found:
     label_key = text(header, rule.label_keyword)
     return Found(
         path=path,
+        kind=kind_of(source / path),
         instance=keyed(rule.key, "instance", instance),
         series=keyed(rule.key, "series", text(header, "SeriesInstanceUID") or instance),
         patient=keyed(rule.key, "patient", patient),

@@ -31,6 +31,8 @@ class IntakeSettings(BaseModel):
     workers: processes; 0 works in the calling process (a decoder that crashes then ends it).
     max_bytes: largest decoded image, or volume reduced to the size of its slices, checked before anything is decoded.
     min_slices: series with fewer slices are refused.
+    frames: which frame of a multi-frame object becomes the image; "refuse" takes single-frame objects only.
+    seconds: longest time that reading a file or decoding a frame may take; workers give up what takes longer.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +47,8 @@ class IntakeSettings(BaseModel):
     shard_size: Annotated[int, Field(ge=1)] = 2048
     max_bytes: Annotated[int, Field(ge=1)] = 512 << 20
     min_slices: Annotated[int, Field(ge=1)] = 4
+    frames: Literal["middle", "refuse"] = "middle"
+    seconds: Annotated[float, Field(gt=0)] = 20.0
     workers: Annotated[int, Field(ge=0)] = Field(default_factory=available_cpus)
 
     @property

@@ -39,8 +39,10 @@ class Stored:
     def _decoded(self, indices: list[int] | None) -> Iterator[np.ndarray]:
         decoder = decoder_of(syntax_of(self.dataset))
         # Values above the lowest bit are moved down below, which pydicom does not do.
-        options = {"correct_unused_bits": False} if self._lies_high else {}
-        arrays = decoder.iter_array(self.dataset, indices=indices, **options)
+        if self._lies_high:
+            arrays = decoder.iter_array(self.dataset, indices=indices, correct_unused_bits=False)
+        else:
+            arrays = decoder.iter_array(self.dataset, indices=indices)
         for _ in range(self.claims.frames if indices is None else len(indices)):
             with refusing(), limited():
                 array = self._finished(next(arrays)[0])
@@ -109,7 +111,9 @@ def _extended_offsets(dataset: Dataset) -> tuple[list[int], list[int]] | None:
     tables = [dataset.get(name) for name in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")]
     if not all(tables):
         return None
-    offsets, lengths = (list(unpack(f"<{len(table) // 8}Q", table[: len(table) // 8 * 8])) for table in tables)
+    offsets, lengths = (
+        list(unpack(f"<{len(table) // 8}Q", table[: len(table) // 8 * 8])) for table in tables
+    )
     return (offsets, lengths) if len(offsets) == len(lengths) else None
 
 

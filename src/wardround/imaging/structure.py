@@ -4,6 +4,7 @@ Parsers recurse and keep every element of a sequence, so both are counted before
 no value and needs no dictionary; where it cannot follow, it stops, and leaves the verdict to the parser.
 """
 
+from mmap import mmap
 from struct import Struct
 
 from wardround.imaging.reasons import Reason, Refusal
@@ -19,13 +20,13 @@ _LONG = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC"
 _FRAGMENTS = frozenset({b"OB", b"OW", b"OF", b"OD", b"OL", b"OV"})
 
 
-def check_structure(data: bytes | memoryview, at: int, *, implicit: bool, big_endian: bool = False) -> None:
+def check_structure(data: bytes | mmap, at: int, *, implicit: bool, big_endian: bool = False) -> None:
     """Walks the elements of `data` from `at` up to the pixel data. Raises Refusal (too deep, too many)."""
     _Walk(data, at, implicit, ">" if big_endian else "<").run()
 
 
 class _Walk:
-    def __init__(self, data: bytes | memoryview, at: int, implicit: bool, order: str) -> None:
+    def __init__(self, data: bytes | mmap, at: int, implicit: bool, order: str) -> None:
         self.data, self.at, self.implicit = data, at, implicit
         self.short, self.long = Struct(f"{order}HH2sH"), Struct(f"{order}HHI")
         self.length = Struct(f"{order}I")
@@ -85,7 +86,7 @@ class _Walk:
         if length < 8 or self.at + 8 > len(self.data):
             return False
         group, number, _ = self.long.unpack_from(self.data, self.at)
-        return (group << 16 | number) == _ITEM
+        return bool((group << 16 | number) == _ITEM)
 
     def _enter(self, length: int, *, fragments: bool) -> None:
         # A sequence and its item are two levels here, one for the standard.

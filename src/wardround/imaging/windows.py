@@ -21,7 +21,7 @@ class Linear:
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """float32, a new array."""
-        shown = np.subtract(values, np.float32(self.low), dtype=np.float32)
+        shown: np.ndarray = np.subtract(values, np.float32(self.low), dtype=np.float32)
         shown *= np.float32(1 / (self.high - self.low))
         np.clip(shown, 0, 1, out=shown)
         return shown

@@ -79,12 +79,14 @@ def fingerprint(
 
 
 def write_refusals(out: Path, refused: Iterable[Refused]) -> None:
-    """Writes `refusals.csv`: path relative to the source, and reason. For the people at the hospital only."""
+    """Writes `refusals.csv`: path relative to the source, reason, kind of object. For the people at the hospital."""
     part = out / f"{REFUSALS}.part"
     with part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
         table = csv.writer(stream)
-        table.writerow(("file", "reason"))
-        table.writerows(sorted((entry.path, entry.reason.value) for entry in refused))
+        table.writerow(("file", "reason", "sop_class", "transfer_syntax"))
+        table.writerows(
+            sorted((one.path, one.reason.value, one.kind.sop_class, one.kind.syntax) for one in refused)
+        )
     os.replace(part, out / REFUSALS)
 
 

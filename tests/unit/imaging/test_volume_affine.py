@@ -81,7 +81,7 @@ def test_a_point_keeps_its_place_in_the_patient(
         np.testing.assert_allclose(np.linalg.norm(volume.affine[:3, :3], axis=0), spacing)
 
 
-@effort(max_examples=60, deadline=None)
+@effort(max_examples=40, deadline=None)
 @given(
     orientation=st.sampled_from([*IN_PLANE, OBLIQUE]),
     place=st.tuples(*[st.floats(-40, 40)] * 3),
@@ -105,7 +105,7 @@ def test_every_scanner_and_grid_agree_on_places(
     assert_in_place(volume, first, least=1)
 
 
-@effort(max_examples=30, deadline=None)
+@effort(max_examples=20, deadline=None)
 @given(plane=st.sampled_from(range(3)), data=st.data())
 def test_however_a_volume_is_stored_its_canonical_form_is_the_same(plane: int, data: st.DataObject) -> None:
     # The same cube of points, stored by slices across the same axis: 8 ways to store a slice, any order of files.

@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from wardround.imaging.reasons import Refusal
@@ -115,6 +116,7 @@ def test_localizers_and_mosaics_never_stand_for_a_series(kind: str, reason: str)
         chosen(run(1, kind=kind))
 
 
+@effort(deadline=None)
 @given(
     st.permutations(
         run(1, echo=20.0, time=1.0)
@@ -157,6 +159,7 @@ def test_gaps_and_uneven_distances_are_told_apart(positions: list[float], reason
     assert why(positions) == reason
 
 
+@effort(deadline=None)
 @given(st.lists(st.floats(2.7, 3.3), min_size=3, max_size=30))
 def test_distances_that_vary_a_little_are_kept_as_they_are(gaps: list[float]) -> None:
     along = np.concatenate([[0.0], np.cumsum(gaps)])

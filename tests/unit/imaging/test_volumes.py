@@ -1,5 +1,6 @@
 """Series become volumes: sorted, turned the same way, and refused where a slice does not fit."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -7,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from imaging_cases import Settings, WriteSeries, change
+from imaging_cases import Label, Settings, WriteSeries, change
 from volume_cases import decoded, items_of, reasons, refusal, scan
 
-from wardround.imaging.reasons import Refusal
+from wardround.imaging.intake import preprocess
+from wardround.imaging.reasons import Reason, Refusal
 
 SHAPE = (6, 20, 20)
 
@@ -166,3 +168,24 @@ def test_a_depth_of_more_than_the_slices_stretches_the_volume(
     write_series("a", body())
     tall = decoded(tmp_path / "source" / "a", settings(size=(20, 20, 20), modality=("MR",)))
     assert tall.shape == (20, 20, 20) and (np.diff(tall[:, 10, 10]) >= 0).all() and tall.min() == 0
+
+
+def test_every_reason_of_a_series_is_explained_in_the_docs() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "volumes.md").read_text()
+    explained = set(re.findall(r"^\| `([a-z-]+)` \|", text, re.MULTILINE))
+    assert explained == {reason for reason in Reason if reason.startswith(("series-", "frames-"))}
+
+
+def test_the_intake_counts_what_it_leaves_out_of_a_series(
+    tmp_path: Path, write_series: WriteSeries, label: Label, settings: Settings
+) -> None:
+    names = {write_series(f"s{index}", body() + index, f"P{index}"): "normal" for index in range(3)}
+    second = write_series("second", body()[::-1], "P0")
+    first = pydicom.dcmread(tmp_path / "source" / "s0" / "000.dcm").SeriesInstanceUID
+    for path in (tmp_path / "source" / "second").glob("*.dcm"):
+        change(path, SeriesInstanceUID=first, EchoTime=400)
+    assert second not in names
+    chosen = settings(size=(4, 10, 10), modality=("MR",), fractions=(1, 0, 0), spacing=(5, 2, 2))
+    info = preprocess(tmp_path / "source", label(names, "series"), tmp_path / "out", chosen)
+    assert info.splits["train"].count == 3 and info.refusals == {"series-volume-not-used": 6}
+    assert info.settings["spacing"] == [5, 2, 2]

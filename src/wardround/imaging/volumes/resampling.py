@@ -41,7 +41,8 @@ def plane(pixels: np.ndarray, present: np.ndarray, rows: csr_array, columns: csr
     """
 
     def weighted(values: np.ndarray) -> np.ndarray:
-        return (columns @ np.ascontiguousarray((rows @ values).T)).T
+        flipped: np.ndarray = columns @ np.ascontiguousarray((rows @ values).T)
+        return flipped.T
 
     if present.all():
         return _covered(weighted(pixels), np.outer(rows.sum(axis=1), columns.sum(axis=1)))

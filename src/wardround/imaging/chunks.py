@@ -107,7 +107,7 @@ def _scan(chunk: ScanChunk) -> None:
             found.append(Found(path=path, kind=kind_of(chunk.source / path), refused=fatal[place]))
         else:
             found.append(scan_file(chunk.source, path, chunk.rule))
-    _finish(chunk, _FOUND.dump_json(tuple(found)))
+    _finish(chunk, _FOUND.dump_json(tuple(found), exclude_defaults=True))
 
 
 def _decode(chunk: DecodeChunk) -> None:
@@ -117,7 +117,8 @@ def _decode(chunk: DecodeChunk) -> None:
         try:
             if place in fatal:
                 raise Refusal(fatal[place])
-            images.append(decode_item([chunk.source / path for path in item.paths], chunk.settings))
+            paths = [chunk.source / path for path in item.paths]
+            images.append(decode_item(paths, chunk.settings, item.layout))
             labels.append(item.label)
         except Refusal as refusal:
             refused += refuse_all(chunk.source, item.paths, refusal.reason)

@@ -31,6 +31,7 @@ from wardround.imaging.labels import LabelTable, read_labels
 from wardround.imaging.pool import Crew, Limits
 from wardround.imaging.scan import Found, ScanRule, label_hash, list_files
 from wardround.imaging.settings import SPLITS, IntakeSettings
+from wardround.imaging.volumes.layout import layout_rule
 from wardround.imaging.workspace import REFUSALS, Workspace, fingerprint, write_refusals
 
 Progress = Callable[[str, int, int], None]
@@ -86,7 +87,7 @@ def preprocess(
     space.open()
     with Crew(settings.workers, _limits(settings)) as crew:
         found = _scan(space, source, paths, _rule(settings, key, table), _Shift(crew, progress))
-        items, refused = make_items(found, _hashed(table, key), by_series=settings.is_volume)
+        items, refused = make_items(found, _hashed(table, key), layout_rule(settings))
         decodes = _decode(space, source, items, settings, _Shift(crew, progress))
     info = _assemble(space, decodes.chunks, [*refused, *decodes.refused], settings)
     space.close(info)
@@ -105,6 +106,7 @@ def _rule(settings: IntakeSettings, key: bytes, table: LabelTable) -> ScanRule:
         modality=settings.modality,
         fractions=settings.fractions,
         max_bytes=settings.max_bytes,
+        volumes=settings.is_volume,
     )
 
 

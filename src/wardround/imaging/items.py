@@ -12,12 +12,14 @@ from wardround.imaging.kinds import Kind, kind_of
 from wardround.imaging.labels import LabelTable
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.scan import Found
+from wardround.imaging.volumes.grouping import Member, choose, volumes_of
+from wardround.imaging.volumes.layout import Layout, LayoutRule, laid_out
 
 T = TypeVar("T")
 
 
 class Item(BaseModel):
-    """One record to be: an image (one path) or a series (its slices' paths), its class index and split.
+    """One record to be: an image (one path) or a volume (its slices' paths and their stack), its class and split.
 
     `order` is a keyed hash: items sorted by it are shuffled, and always in the same way.
     """
@@ -28,6 +30,7 @@ class Item(BaseModel):
     split: str
     label: int
     paths: tuple[str, ...]
+    layout: Layout | None = None
 
 
 class Refused(BaseModel):
@@ -41,21 +44,25 @@ class Refused(BaseModel):
 
 
 def make_items(
-    found: Iterable[Found], labels: LabelTable, *, by_series: bool
+    found: Iterable[Found], labels: LabelTable, rule: LayoutRule | None = None
 ) -> tuple[list[Item], list[Refused]]:
-    """Groups files into items in `order`; a series is refused with all its files. `labels` is keyed by hashes."""
+    """Makes items in `order`: of images or, with a rule, of one volume a series. `labels` is keyed by hashes.
+
+    A series is refused with all its files. Of a series with several volumes one is used; files that hold nothing
+    of it are refused as not used.
+    """
     usable, refused = _without_duplicates(found)
     groups: dict[str, list[Found]] = defaultdict(list)
     for file in usable:
-        groups[file.series if by_series else file.instance].append(file)
+        groups[file.series if rule else file.instance].append(file)
     items = []
     for order in sorted(groups):
         try:
-            items.append(_item(order, groups[order], labels))
+            item = _item(order, groups[order], labels)
+            items.append(_as_volume(item, groups[order], rule) if rule else item)
+            refused += _refused(_beside(items[-1], groups[order]), Reason.NOT_USED)
         except Refusal as refusal:
-            refused += [
-                Refused(path=file.path, reason=refusal.reason, kind=file.kind) for file in groups[order]
-            ]
+            refused += _refused(groups[order], refusal.reason)
     return items, refused
 
 
@@ -74,6 +81,21 @@ def _item(order: str, files: Sequence[Found], labels: LabelTable) -> Item:
         raise Refusal(Reason.MIXED_PATIENT)
     label = labels.class_of({file.label_key for file in files if file.label_key})
     return Item(order=order, split=files[0].split, label=label, paths=tuple(file.path for file in files))
+
+
+def _as_volume(item: Item, files: Sequence[Found], rule: LayoutRule) -> Item:
+    volumes = volumes_of(Member(file.path, file.instance, part) for file in files for part in file.slices)
+    paths, layout = laid_out(volumes[choose(volumes, rule.min_slices)], rule)
+    return item.model_copy(update={"paths": paths, "layout": layout})
+
+
+def _beside(item: Item, files: Sequence[Found]) -> list[Found]:
+    used = set(item.paths)
+    return [file for file in files if file.path not in used]
+
+
+def _refused(files: Sequence[Found], reason: Reason) -> list[Refused]:
+    return [Refused(path=file.path, reason=reason, kind=file.kind) for file in files]
 
 
 def _without_duplicates(found: Iterable[Found]) -> tuple[list[Found], list[Refused]]:

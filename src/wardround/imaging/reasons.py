@@ -35,8 +35,6 @@ class Reason(StrEnum):
     LABEL_UNKNOWN = "label-unknown"
     LABEL_CONFLICT = "label-conflict"
     MIXED_PATIENT = "series-of-several-patients"
-    MIXED_SIZE = "series-mixed-size"
-    MIXED_ORIENTATION = "series-mixed-orientation"
     DUPLICATE_POSITION = "series-duplicate-position"
     NO_POSITION = "series-without-positions"
     SLICE_GAP = "series-slice-missing"
@@ -45,6 +43,13 @@ class Reason(StrEnum):
     DIRECTORY = "media-directory"
     OVERLAY = "overlay-in-pixels"
     OTHER_RULES = "deidentified-with-other-options"
+    NOT_USED = "series-volume-not-used"
+    LOCALIZER = "series-localizer-only"
+    MOSAIC = "series-mosaic"
+    UNEVEN = "series-unevenly-spaced"
+    DISPLACED = "series-slices-displaced"
+    NO_SPACING = "series-without-spacing"
+    FRAMES = "frames-disagree-with-header"
 
 
 class Refusal(RefusedError):

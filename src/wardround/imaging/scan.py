@@ -7,18 +7,21 @@ import os
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
+from pydicom.dataset import Dataset
 
 from wardround.imaging.header import CLAIM_TAGS, IDENTITY_TAGS, check_claims, quiet, read_dataset, text
 from wardround.imaging.kinds import Kind, kind_of
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.splits import keyed, split_of
+from wardround.imaging.volumes.frames import VOLUME_TAGS, slices_of
+from wardround.imaging.volumes.slices import Slice
 
 
 class Found(BaseModel):
     """One file: its path relative to the source, its kind, and either a refusal or what places it.
 
     instance, series, patient and label_key are keyed hashes (hex) of the identifiers; `label_key` is "" where
-    the label table's identifier is absent in the file.
+    the label table's identifier is absent in the file. `slices`: where volumes are wanted, what the object holds.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,6 +34,7 @@ class Found(BaseModel):
     patient: str = ""
     label_key: str = ""
     split: str = ""
+    slices: tuple[Slice, ...] = ()
 
 
 class ScanRule(BaseModel):
@@ -43,6 +47,7 @@ class ScanRule(BaseModel):
     modality: tuple[str, ...]
     fractions: tuple[float, ...]
     max_bytes: int
+    volumes: bool = False
 
 
 def scan_file(source: Path, path: str, rule: ScanRule) -> Found:
@@ -66,13 +71,11 @@ def list_files(source: Path) -> list[str]:
 
 
 def _found(source: Path, path: str, rule: ScanRule) -> Found:
-    header = read_dataset(source / path, [*IDENTITY_TAGS, *CLAIM_TAGS], rule.max_bytes)
+    more = VOLUME_TAGS if rule.volumes else ()
+    header = read_dataset(source / path, [*IDENTITY_TAGS, *CLAIM_TAGS, *more], rule.max_bytes)
     if text(header, "Modality") not in rule.modality:
         raise Refusal(Reason.MODALITY)
-    try:
-        check_claims(header, rule.max_bytes)
-    except (TypeError, ValueError) as error:
-        raise Refusal(Reason.DAMAGED_HEADER) from error
+    slices = _checked(header, rule)
     patient, instance = text(header, "PatientID"), text(header, "SOPInstanceUID")
     # Without a patient nothing could keep one patient's images in one split.
     if not patient or not instance:
@@ -86,4 +89,16 @@ def _found(source: Path, path: str, rule: ScanRule) -> Found:
         patient=keyed(rule.key, "patient", patient),
         label_key=label_hash(rule.key, label_key) if label_key else "",
         split=split_of(patient, rule.key, rule.fractions),
+        slices=slices,
     )
+
+
+def _checked(header: Dataset, rule: ScanRule) -> tuple[Slice, ...]:
+    try:
+        if rule.volumes:
+            return slices_of(header, rule.key, rule.max_bytes)
+        check_claims(header, rule.max_bytes)
+        return ()
+    # An element of the wrong type, or missing in a functional group; the text may quote it.
+    except (TypeError, ValueError, AttributeError, KeyError, IndexError, OverflowError) as error:
+        raise Refusal(Reason.DAMAGED_HEADER) from error

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveFloat, model_validator
 
 from wardround.errors import ConfigurationError
 
@@ -26,9 +26,10 @@ class IntakeSettings(BaseModel):
     size: `(H, W)` for single images, `(D, H, W)` for series that become volumes.
     fractions: shares of patients in train, validation and test.
     split_key_file: file with at least 16 secret bytes; the same key keeps a patient in the same split.
+    spacing: of volumes, between slices, rows and columns (mm); None fits the whole volume into the size.
     bits: 8 stores [0, 1] in 256 steps as uint8, 16 in 65536 steps as uint16.
     workers: processes; 0 works in the calling process (a decoder that crashes then ends it).
-    max_bytes: largest decoded image or volume, checked before anything is decoded.
+    max_bytes: largest decoded image, or volume reduced to the size of its slices, checked before anything is decoded.
     min_slices: series with fewer slices are refused.
     frames: which frame of a multi-frame object becomes the image; "refuse" takes single-frame objects only.
     seconds: longest time that reading a file or decoding a frame may take; workers give up what takes longer.
@@ -40,6 +41,7 @@ class IntakeSettings(BaseModel):
     size: tuple[Annotated[int, Field(ge=1, le=8192)], ...]
     split_key_file: Path
     modality: Annotated[tuple[str, ...], Field(min_length=1)] = ("CR", "DX")
+    spacing: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
     fractions: tuple[float, float, float] = (0.7, 0.1, 0.2)
     bits: Literal[8, 16] = 8
     shard_size: Annotated[int, Field(ge=1)] = 2048
@@ -83,6 +85,8 @@ class IntakeSettings(BaseModel):
     def _is_possible(self) -> Self:
         if len(self.size) not in (2, 3):
             raise ValueError(f"size {list(self.size)} is not legal; give [H, W] or [D, H, W]")
+        if self.spacing and not self.is_volume:
+            raise ValueError(f"spacing belongs to volumes, size [D, H, W], not to {list(self.size)}")
         if len(set(self.labels)) != len(self.labels):
             raise ValueError(f"labels {list(self.labels)} must be unique")
         if min(self.fractions) < 0 or not math.isclose(sum(self.fractions), 1, abs_tol=1e-6):

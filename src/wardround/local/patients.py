@@ -14,6 +14,7 @@ from wardround.imaging.dataset import DatasetInfo
 from wardround.imaging.items import Item, make_items
 from wardround.imaging.labels import LabelTable, read_labels
 from wardround.imaging.scan import ScanRule, label_hash, list_files, scan_file
+from wardround.imaging.volumes.layout import LayoutRule
 from wardround.imaging.workspace import REFUSALS
 
 _MOST_BYTES = 1 << 30
@@ -47,12 +48,17 @@ def _test_items(source: Path, labels: Path, key: bytes, info: DatasetInfo) -> li
         modality=tuple(map(str, _listed(info, "modality"))),
         fractions=tuple(float(str(share)) for share in _listed(info, "fractions")),
         max_bytes=_MOST_BYTES,
+        volumes=len(info.shape) == 4,
     )
     files = [scan_file(source, path, rule) for path in list_files(source)]
     hashed = LabelTable(table.column, {label_hash(key, name): index for name, index in table.classes.items()})
-    items, _ = make_items(files, hashed, by_series=len(info.shape) == 4)
+    items, _ = make_items(files, hashed, _rule(info) if rule.volumes else None)
     patients = {file.path: file.patient for file in files}
     return [(item, patients[item.paths[0]]) for item in items if item.split == "test"]
+
+
+def _rule(info: DatasetInfo) -> LayoutRule:
+    return LayoutRule(int(str(info.settings["min_slices"])), metric=info.settings.get("spacing") is not None)
 
 
 def _listed(info: DatasetInfo, name: str) -> list[object]:

@@ -79,6 +79,7 @@ def intake_settings(task: Task, source: Source, own_key: Path) -> IntakeSettings
         labels=task.labels,
         modality=task.image.modality,
         size=task.image.size,
+        spacing=task.image.spacing,
         bits=task.image.bits,
         split_key_file=source.split_key or make_split_key(own_key),
         workers=available_cpus() if source.workers is None else source.workers,

@@ -142,10 +142,10 @@ def crash_on_x7(chunk: chunks.Chunk) -> None:
     """Works like the intake's own, but one file ends the process as a crashing decoder would."""
     decode = chunks.decode_item
 
-    def crash(paths: list[Path], chosen: IntakeSettings) -> np.ndarray:
+    def crash(paths: list[Path], *how: object) -> np.ndarray:
         if paths[0].name == "x7.dcm":
             os.kill(os.getpid(), signal.SIGSEGV)
-        return decode(paths, chosen)
+        return decode(paths, *how)
 
     chunks.decode_item = crash
     try:

@@ -1,7 +1,8 @@
 """From scanned files to items: one item becomes one record, or is refused as a whole."""
 
+import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import TypeVar
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from wardround.imaging.labels import LabelTable
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.scan import Found
+from wardround.imaging.splits import strata
 
 T = TypeVar("T")
 
@@ -17,13 +19,15 @@ T = TypeVar("T")
 class Item(BaseModel):
     """One record to be: an image (one path) or a series (its slices' paths), its class index and split.
 
-    `order` is a keyed hash: items sorted by it are shuffled, and always in the same way.
+    `order` is a keyed hash: items sorted by it are shuffled, and always in the same way. `patient` is one too;
+    `split` is "" until the patient has one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     order: str
-    split: str
+    patient: str
+    split: str = ""
     label: int
     paths: tuple[str, ...]
 
@@ -54,6 +58,15 @@ def make_items(
     return items, refused
 
 
+def with_splits(items: Sequence[Item], place: Callable[[dict[str, int]], dict[str, str]]) -> list[Item]:
+    """The items in their patients' splits; `place` gives splits for patients with their strata."""
+    labels: dict[str, set[int]] = defaultdict(set)
+    for item in items:
+        labels[item.patient].add(item.label)
+    placed = place(strata(labels))
+    return [item.model_copy(update={"split": placed[item.patient]}) for item in items]
+
+
 def refuse_all(paths: Sequence[str], reason: Reason) -> list[Refused]:
     """Refuses every file of an item for the same reason."""
     return [Refused(path=path, reason=reason) for path in paths]
@@ -64,11 +77,17 @@ def chunked(values: Sequence[T], size: int) -> list[tuple[T, ...]]:
     return [tuple(values[at : at + size]) for at in range(0, len(values), size)]
 
 
+def digest(items: Sequence[Item]) -> str:
+    """A short name for these items in this order; other splits or labels give another."""
+    content = "\n".join(item.model_dump_json() for item in items)
+    return hashlib.sha256(content.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+
+
 def _item(order: str, files: Sequence[Found], labels: LabelTable) -> Item:
     if len({file.patient for file in files}) > 1:
         raise Refusal(Reason.MIXED_PATIENT)
-    label = labels.class_of({file.label_key for file in files if file.label_key})
-    return Item(order=order, split=files[0].split, label=label, paths=tuple(file.path for file in files))
+    label = labels.class_of([file.label_keys for file in files])
+    return Item(order=order, patient=files[0].patient, label=label, paths=tuple(file.path for file in files))
 
 
 def _without_duplicates(found: Iterable[Found]) -> tuple[list[Found], list[Refused]]:

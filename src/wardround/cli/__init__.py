@@ -23,6 +23,7 @@ COMMANDS = {
         "Show what a plan does and what would leave a hospital; simulate it.",
     ),
     "site": ("wardround.cli.site", "app", "A hospital's steps: preprocess, train, evaluate, approve."),
+    "data": ("wardround.cli.data", "app", "Look at a hospital's prepared data before anything is trained."),
     "coordinator": (
         "wardround.cli.coordinator",
         "app",

@@ -32,6 +32,7 @@ from wardround.imaging.labels import read_labels
 from wardround.imaging.pool import Crew
 from wardround.imaging.scan import Found, ScanRule, list_files
 from wardround.imaging.settings import SPLITS, IntakeSettings
+from wardround.imaging.statistics.collect import Intake, summarise
 from wardround.imaging.workspace import REFUSALS, Workspace, fingerprint, write_refusals
 
 Progress = Callable[[str, int, int], None]
@@ -90,7 +91,9 @@ def preprocess(
         items, refused = make_items(found, table, by_series=settings.is_volume)
         items = with_splits(items, assignments.place)
         decodes = _decode(space, source, items, settings, _Shift(crew, progress))
-    info = _assemble(space, decodes.chunks, [*refused, *decodes.refused], settings)
+    refused += decodes.refused
+    info = _assemble(space, decodes.chunks, refused, settings)
+    summarise(info, Intake(found, items, refused, table)).save(out)
     space.close(info)
     return info
 

@@ -87,7 +87,8 @@ def _plane(orientation: object) -> str:
 
 
 def _scanner(header: Dataset) -> str:
-    maker = vendor(text(header, "Manufacturer"))
+    stated = text(header, "Manufacturer")
+    maker = vendor(stated) or clean(stated, 24)
     model = clean(text(header, "ManufacturerModelName"), 24)
     return maker if model == NOT_STATED else f"{maker} · {model}"
 

@@ -54,11 +54,9 @@ _WORDS = {
 }
 
 
-def vendor(stated: str) -> str:
-    """A manufacturer under its usual name, `other` where it is none of the known, or `not stated`."""
-    if not stated:
-        return NOT_STATED
-    return next((_VENDORS[spelled] for spelled, word in _WORDS.items() if word.search(stated)), OTHER)
+def vendor(stated: str) -> str | None:
+    """A manufacturer under its usual name, or None where it is none of the known."""
+    return next((_VENDORS[spelled] for spelled, word in _WORDS.items() if word.search(stated)), None)
 
 
 def clean(stated: str, longest: int) -> str:

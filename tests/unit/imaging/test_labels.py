@@ -1,5 +1,6 @@
 """The label table: who gets which class, what is refused, and that every row is accounted for."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from imaging_cases import Label, Settings, WriteXray
 from wardround.errors import ConfigurationError
 from wardround.imaging.intake import preprocess
 from wardround.imaging.label_file import KEY_COLUMNS
-from wardround.imaging.labels import LabelTable, Said, image_keys, read_labels
+from wardround.imaging.labels import Fate, LabelTable, Said, image_keys, read_labels
 from wardround.imaging.reasons import Refusal
 
 LEGAL = ("normal", "opacity")
@@ -308,3 +309,8 @@ def test_a_table_of_one_column_still_works(
         tmp_path / "source", label({uid: "normal"}), tmp_path / "out", settings(fractions=(1, 0, 0))
     )
     assert info.splits["train"].count == 1
+
+
+def test_the_manual_explains_every_fate_of_a_row() -> None:
+    manual = (Path(__file__).parents[3] / "docs" / "data.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(.*?)` \|", manual, re.MULTILINE) == [fate.value for fate in Fate]

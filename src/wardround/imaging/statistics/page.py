@@ -18,7 +18,7 @@ Samples = Mapping[tuple[str, str], Sample]
 # A table with more values shows the most frequent ones.
 _ROWS = 20
 STYLE = """
-.number small { color: #666; }
+thead th + th { text-align: right; } .number small { color: #666; }
 .facts, .dimensions { display: flex; flex-wrap: wrap; gap: 0 3rem; }
 .dimensions table { margin-top: .2rem; } .dimensions h3 { margin: 1rem 0 0; }
 .remarks li { margin: .3rem 0; } .note { color: #555; }

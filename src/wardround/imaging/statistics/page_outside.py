@@ -20,7 +20,7 @@ def outside_page(found: Outside, samples: Mapping[tuple[str, str], Sample]) -> s
         "from which such a number could be computed. Rows have no sums for the same reason.</p>",
         '<div class="dimensions">',
         *(
-            f"<div><h2>{title_of(dimension)}</h2>{_table(table, found.labels)}</div>"
+            f"<div><h3>{title_of(dimension)}</h3>{_table(table, found.labels)}</div>"
             for dimension, table in found.tables.items()
         ),
         "</div>",

@@ -19,11 +19,11 @@ _MANY_REFUSED = 0.1
 
 _ADVICE: Mapping[Fate, str] = {
     Fate.ZEROS: "no image, but there is one with leading zeros; format the column as text and export it again",
-    Fate.CONTRADICTED: "the identifiers belong to different images; was one column sorted without the others?",
+    Fate.CONTRADICTED: "the identifiers are of different images; perhaps a column was sorted without the others",
     Fate.CONFLICT: "one identifier has different labels, so its images are not used",
     Fate.DISAGREES: "another row says otherwise (a series' and its study's), so the images are not used",
     Fate.UNKNOWN: "the label is not one of the recipe's",
-    Fate.SHIFTED: "more cells than the table has columns; an unquoted delimiter?",
+    Fate.SHIFTED: "more cells than the table has columns; perhaps a delimiter is not quoted",
     Fate.NO_IMAGE: "no image has the identifier",
 }
 

@@ -11,7 +11,8 @@ columns, and publishes the sum of each column, for it is the same in all tables.
 Rows have no sums. So what is known of a column's hidden cells is their sum R >= 10 alone, and as they are two or more,
 each of them can be any number from 0 to R: none can be computed, nor be told to be small. That is the protection
 against arithmetic with these pages (cell suppression, e.g. Willenborg and de Waal, Elements of Statistical Disclosure
-Control, 2001, chapter 5); it is none against somebody who knows some of the patients.
+Control, 2001, chapter 5). It is none against somebody who knows some of the patients, or who can subtract two pages
+from each other: of one hospital's patients only one page should leave.
 """
 
 from collections import Counter, defaultdict

@@ -4,7 +4,6 @@ Everything here is pure; what was assigned before is kept by `assignments`. The 
 docs/decisions/0006-splits-that-stay.md.
 """
 
-import hashlib
 import hmac
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -14,7 +13,7 @@ from wardround.imaging.settings import SPLITS
 
 def keyed(key: bytes, domain: str, value: str) -> str:
     """HMAC-SHA-256 (RFC 2104) of a value within a domain, as 64 hex digits."""
-    return hmac.new(key, f"wardround/{domain}/{value}".encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(key, f"wardround/{domain}/{value}".encode(), "sha256").hex()
 
 
 def strata(labels: Mapping[str, Collection[int]]) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 NOT_STATED = "not stated"
 OTHER = "other"
@@ -54,6 +55,8 @@ _WORDS = {
 }
 
 
+# A hospital has few scanners and many files.
+@lru_cache(1024)
 def vendor(stated: str) -> str | None:
     """A manufacturer under its usual name, or None where it is none of the known."""
     return next((_VENDORS[spelled] for spelled, word in _WORDS.items() if word.search(stated)), None)

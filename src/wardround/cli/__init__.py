@@ -24,6 +24,7 @@ COMMANDS = {
     ),
     "site": ("wardround.cli.site", "app", "A hospital's steps: preprocess, train, evaluate, approve."),
     "deid": ("wardround.cli.deid", "deid", "De-identify a folder of DICOM files (PS3.15 Annex E)."),
+    "data": ("wardround.cli.data", "app", "Look at a hospital's prepared data before anything is trained."),
     "coordinator": (
         "wardround.cli.coordinator",
         "app",

@@ -1,7 +1,8 @@
 """From scanned files to items: one item becomes one record, or is refused as a whole."""
 
+import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +13,7 @@ from wardround.imaging.kinds import Kind, kind_of
 from wardround.imaging.labels import LabelTable
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.scan import Found
+from wardround.imaging.splits import strata
 from wardround.imaging.volumes.grouping import Member, choose, volumes_of
 from wardround.imaging.volumes.layout import Layout, LayoutRule, laid_out
 
@@ -21,13 +23,15 @@ T = TypeVar("T")
 class Item(BaseModel):
     """One record to be: an image (one path) or a volume (its slices' paths and their stack), its class and split.
 
-    `order` is a keyed hash: items sorted by it are shuffled, and always in the same way.
+    `order` is a keyed hash: items sorted by it are shuffled, and always in the same way. `patient` is one too;
+    `split` is "" until the patient has one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     order: str
-    split: str
+    patient: str
+    split: str = ""
     label: int
     paths: tuple[str, ...]
     layout: Layout | None = None
@@ -66,6 +70,15 @@ def make_items(
     return items, refused
 
 
+def with_splits(items: Sequence[Item], place: Callable[[dict[str, int]], dict[str, str]]) -> list[Item]:
+    """The items in their patients' splits; `place` gives splits for patients with their strata."""
+    labels: dict[str, set[int]] = defaultdict(set)
+    for item in items:
+        labels[item.patient].add(item.label)
+    placed = place(strata(labels))
+    return [item.model_copy(update={"split": placed[item.patient]}) for item in items]
+
+
 def refuse_all(source: Path, paths: Sequence[str], reason: Reason) -> list[Refused]:
     """Refuses every file of an item for the same reason."""
     return [Refused(path=path, reason=reason, kind=kind_of(source / path)) for path in paths]
@@ -76,11 +89,17 @@ def chunked(values: Sequence[T], size: int) -> list[tuple[T, ...]]:
     return [tuple(values[at : at + size]) for at in range(0, len(values), size)]
 
 
+def digest(items: Sequence[Item]) -> str:
+    """A short name for these items in this order; other splits or labels give another."""
+    content = "\n".join(item.model_dump_json() for item in items)
+    return hashlib.sha256(content.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+
+
 def _item(order: str, files: Sequence[Found], labels: LabelTable) -> Item:
     if len({file.patient for file in files}) > 1:
         raise Refusal(Reason.MIXED_PATIENT)
-    label = labels.class_of({file.label_key for file in files if file.label_key})
-    return Item(order=order, split=files[0].split, label=label, paths=tuple(file.path for file in files))
+    label = labels.class_of([file.label_keys for file in files])
+    return Item(order=order, patient=files[0].patient, label=label, paths=tuple(file.path for file in files))
 
 
 def _as_volume(item: Item, files: Sequence[Found], rule: LayoutRule) -> Item:

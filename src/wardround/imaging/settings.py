@@ -1,11 +1,20 @@
 """What a data steward chooses for an intake."""
 
+import codecs
 import math
 import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveFloat, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PositiveFloat,
+    field_validator,
+    model_validator,
+)
 
 from wardround.errors import ConfigurationError
 
@@ -27,6 +36,8 @@ class IntakeSettings(BaseModel):
     fractions: shares of patients in train, validation and test.
     split_key_file: file with at least 16 secret bytes; the same key keeps a patient in the same split.
     spacing: of volumes, between slices, rows and columns (mm); None fits the whole volume into the size.
+    assignments: folder of the files that remember each patient's split; beside the key if not given.
+    label_encoding: of the label table, unless a byte order mark tells.
     bits: 8 stores [0, 1] in 256 steps as uint8, 16 in 65536 steps as uint16.
     workers: processes; 0 works in the calling process (a decoder that crashes then ends it).
     max_bytes: largest decoded image, or volume reduced to the size of its slices, checked before anything is decoded.
@@ -40,6 +51,8 @@ class IntakeSettings(BaseModel):
     labels: Annotated[tuple[str, ...], Field(min_length=1)]
     size: tuple[Annotated[int, Field(ge=1, le=8192)], ...]
     split_key_file: Path
+    assignments: Path | None = None
+    label_encoding: str = "utf-8"
     modality: Annotated[tuple[str, ...], Field(min_length=1)] = ("CR", "DX")
     spacing: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
     fractions: tuple[float, float, float] = (0.7, 0.1, 0.2)
@@ -61,6 +74,11 @@ class IntakeSettings(BaseModel):
         """The stored dtype."""
         return "uint8" if self.bits == 8 else "uint16"
 
+    @property
+    def assignment_folder(self) -> Path:
+        """Where patients' splits are remembered."""
+        return self.split_key_file.parent if self.assignments is None else self.assignments
+
     def split_key(self) -> bytes:
         """The secret bytes; raises ConfigurationError if the file is absent or too short."""
         try:
@@ -78,8 +96,18 @@ class IntakeSettings(BaseModel):
 
     def described(self) -> dict[str, JsonValue]:
         """The settings that shape the output, for `dataset.json`: no path, no secret, no worker count."""
-        hidden = {"split_key_file", "workers"}
+        hidden = {"split_key_file", "assignments", "label_encoding", "workers"}
         return dict(self.model_dump(mode="json", exclude=hidden))
+
+    @field_validator("label_encoding")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        try:
+            return codecs.lookup(name).name
+        except LookupError as error:
+            raise ValueError(
+                f"label_encoding {name!r} is not known; legal are utf-8, cp1252, latin-1 …"
+            ) from error
 
     @model_validator(mode="after")
     def _is_possible(self) -> Self:

@@ -16,6 +16,7 @@ from wardround.imaging.dataset import FILE_NAME, DatasetInfo
 from wardround.imaging.items import Refused
 from wardround.imaging.settings import IntakeSettings
 from wardround.imaging.splits import keyed
+from wardround.imaging.statistics import model
 
 FOLDER = ".intake"
 REFUSALS = "refusals.csv"
@@ -48,7 +49,7 @@ class Workspace:
         """Makes the folder; what an intake with other inputs or settings left in `out` is removed first."""
         if not self.folder.exists():
             # The description goes first: shards without it are no dataset.
-            for name in (FILE_NAME, REFUSALS):
+            for name in (FILE_NAME, REFUSALS, model.FILE_NAME):
                 (self.out / name).unlink(missing_ok=True)
             for shard in self.out.glob("*-of-*.tfrecord"):
                 shard.unlink()
@@ -92,6 +93,6 @@ def write_refusals(out: Path, refused: Iterable[Refused]) -> None:
 
 def _complete(out: Path, info: DatasetInfo) -> bool:
     files = (file for split in info.splits.values() for file in split.files)
-    return all(
+    return (out / model.FILE_NAME).is_file() and all(
         (out / file.name).is_file() and (out / file.name).stat().st_size == file.bytes for file in files
     )

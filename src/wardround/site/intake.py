@@ -82,6 +82,8 @@ def intake_settings(task: Task, source: Source, own_key: Path) -> IntakeSettings
         spacing=task.image.spacing,
         bits=task.image.bits,
         split_key_file=source.split_key or make_split_key(own_key),
+        # The key may lie where nothing can be written.
+        assignments=own_key.parent,
         workers=available_cpus() if source.workers is None else source.workers,
     )
 

@@ -27,7 +27,8 @@ class SiteSettings(BaseModel):
     `exchange`: a folder or an S3 address; the S3 identity comes from the environment
     (`wardround.exchange.settings`). `key_file`: the site's Ed25519 key (PEM, PKCS #8). `coordinator_key`:
     the coordinator's public key, 64 hexadecimal digits, as agreed outside of the exchange. `data`: a folder
-    of shards. `work`: a folder for the plan and finished updates; losing it costs time only.
+    of shards. `work`: a folder for the plan and finished updates; losing it costs time only, but for
+    the split key and the patients' splits that are kept in it: back those up.
     `approved_digests`, `approvals`: the plans that may run here, named, or as files `<digest>` in a folder.
     `start_wait_s`: how long to wait for the run to be opened; `round_wait_s`: for the next round;
     `outage_s`: for an exchange that is away. `dicom`: where the images are, a folder, `s3://bucket/prefix` or

@@ -21,9 +21,7 @@ TORTURE = Path(__file__).parents[4] / "shared" / "data" / "dicom_torture" / "fil
 MODALITIES = ("CR", "DX", "MR", "CT", "NM", "OT", "US", "RTDOSE", "SEG", "SM")
 RULE = ScanRule(
     key=b"k" * 16,
-    label_keyword="PatientID",
     modality=MODALITIES,
-    fractions=(1.0, 0.0, 0.0),
     max_bytes=64 << 20,
 )
 

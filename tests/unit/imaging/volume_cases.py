@@ -8,9 +8,9 @@ import numpy as np
 from wardround.imaging.decode import decode_item
 from wardround.imaging.header import quiet
 from wardround.imaging.items import Item, Refused, make_items
-from wardround.imaging.labels import LabelTable
+from wardround.imaging.labels import LabelTable, Said
 from wardround.imaging.reasons import Reason
-from wardround.imaging.scan import Found, ScanRule, label_hash, list_files, scan_file
+from wardround.imaging.scan import Found, ScanRule, list_files, scan_file
 from wardround.imaging.settings import IntakeSettings
 from wardround.imaging.volumes.layout import layout_rule
 from wardround.imaging.volumes.volume import Volume, read_volume
@@ -18,13 +18,11 @@ from wardround.imaging.volumes.volume import Volume, read_volume
 KEY = b"0123456789abcdef"
 
 
-def scan(folder: Path, settings: IntakeSettings, label_keyword: str = "Modality") -> list[Found]:
-    """The first pass over a folder; by default every object of a modality has the label of its modality."""
+def scan(folder: Path, settings: IntakeSettings) -> list[Found]:
+    """The first pass over a folder."""
     rule = ScanRule(
         key=KEY,
-        label_keyword=label_keyword,
         modality=settings.modality,
-        fractions=settings.fractions,
         max_bytes=settings.max_bytes,
         volumes=True,
     )
@@ -33,8 +31,8 @@ def scan(folder: Path, settings: IntakeSettings, label_keyword: str = "Modality"
 
 def items_of(found: list[Found], settings: IntakeSettings) -> tuple[list[Item], list[Refused]]:
     """Items of scanned files, all with the first label."""
-    table = LabelTable("study", {label_hash(KEY, modality): 0 for modality in settings.modality})
-    return make_items(found, table, layout_rule(settings))
+    keys = [key for file in found for key in file.label_keys.items()]
+    return make_items(found, LabelTable({key: Said(0, 1, {}) for key in keys}, {}), layout_rule(settings))
 
 
 def reasons(refused: list[Refused]) -> Counter[Reason]:

@@ -36,7 +36,7 @@ class Record(BaseModel):
 
 @dataclass(frozen=True)
 class Batch:
-    """Files (name and state) to de-identify; `crashed` are those (by place) that ended a process before."""
+    """Files (name and state) to de-identify; `fatal` are those (by place) that ended a process before, and how."""
 
     result: Path
     source: Path
@@ -44,7 +44,7 @@ class Batch:
     files: tuple[tuple[str, str], ...]
     options: Options
     key: bytes = field(repr=False)
-    crashed: tuple[int, ...] = ()
+    fatal: tuple[tuple[int, Reason], ...] = ()
 
 
 def run_batch(batch: Batch) -> None:
@@ -61,16 +61,16 @@ def run_batch(batch: Batch) -> None:
     _marker(batch).unlink(missing_ok=True)
 
 
-def blamed(batch: Batch) -> Batch:
-    """The batch again, without the file it was busy with when its process ended."""
+def blamed(batch: Batch, reason: Reason) -> Batch:
+    """The batch again, without the file it was busy with when its process ended for that reason."""
     marker = _marker(batch)
     busy = int(marker.read_text()) if marker.exists() else None
-    if busy is None or busy in batch.crashed:
+    if busy is None or busy in dict(batch.fatal):
         raise WardroundError(
             "worker processes end before they begin; is there enough memory?", code="worker-died"
         )
     marker.unlink()
-    return replace(batch, crashed=(*batch.crashed, busy))
+    return replace(batch, fatal=(*batch.fatal, (busy, reason)))
 
 
 def read_records(state: Path) -> Iterator[Record]:
@@ -84,8 +84,8 @@ def _one(batch: Batch, place: int, file: str, state: str) -> Record:
     rules = _rules(batch.options, batch.key)
     code = rules.pseudonyms.name("file", file)
     try:
-        if place in batch.crashed:
-            raise Refusal(Reason.DECODER_CRASH)
+        if place in (fatal := dict(batch.fatal)):
+            raise Refusal(fatal[place])
         with quiet():
             output, account = deidentify_object(read_object(batch.source / file, MAX_BYTES), rules)
             name = name_of(output)

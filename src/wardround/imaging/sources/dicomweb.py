@@ -6,7 +6,7 @@ A parcel is a study. It is fetched series by series, as stored (no transcoding),
 import re
 import shutil
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from wardround.imaging.sources.errors import (
 from wardround.imaging.sources.multipart import boundary_of, parts
 from wardround.imaging.sources.patience import Patience
 from wardround.imaging.sources.search import Record, Search, pages, value
-from wardround.imaging.sources.selection import LEVELS, Query, Selection
+from wardround.imaging.sources.selection import Query, Selection
 from wardround.imaging.sources.settings import DicomWebSource
 from wardround.imaging.sources.threads import in_parallel
 from wardround.imaging.sources.web import BLOCK, Web, failed_fetch, told_plainly
@@ -88,7 +88,7 @@ class DicomWebArchive:
             with _one_failing_alone():
                 return self._matching(query, stop)
         except ParcelError as error:
-            identifier = dict(query.filters)[self._selection.keyword]
+            _, identifier = query.filters[0]
             return [Parcel(keyed(self._key, "label", identifier)[:32], identifier, error.why)]
 
     def _matching(self, query: Query, stop: threading.Event) -> list[Parcel]:
@@ -188,10 +188,8 @@ def _bodies(response: requests.Response) -> Iterator[Iterator[bytes]]:
 
 
 def selection_of(
-    source: DicomWebSource, modalities: tuple[str, ...], keyword: str, names: list[str]
+    source: DicomWebSource, modalities: tuple[str, ...], labelled: Iterable[tuple[str, str]]
 ) -> Selection:
     """The selection that a source's settings and a label table's identifiers make."""
-    if keyword not in LEVELS:
-        raise SourceError(f"studies cannot be searched for by {keyword}; set labelled_only to false")
-    identifiers = tuple(sorted(names)) if source.labelled_only else None
-    return Selection(source, source.modalities or modalities, keyword, identifiers)
+    identifiers = tuple(sorted(labelled)) if source.labelled_only else None
+    return Selection(source, source.modalities or modalities, identifiers)

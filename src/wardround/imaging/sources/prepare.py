@@ -17,7 +17,8 @@ from pathlib import Path
 
 from wardround.imaging import intake
 from wardround.imaging.dataset import DatasetInfo
-from wardround.imaging.labels import KEY_COLUMNS, read_labels
+from wardround.imaging.label_file import KEY_COLUMNS
+from wardround.imaging.labels import read_labels
 from wardround.imaging.scan import list_files
 from wardround.imaging.settings import IntakeSettings
 from wardround.imaging.sources.archive import Archive, Parcel, Unfetched
@@ -97,10 +98,9 @@ def _open(order: Order, source: S3Source | DicomWebSource, patience: Patience) -
     key = order.settings.split_key()
     if isinstance(source, S3Source):
         return S3Archive(source, key, patience)
-    table = read_labels(order.labels, order.settings.labels)
-    names = list(table.classes)
-    selection = selection_of(source, order.settings.modality, KEY_COLUMNS[table.column], names)
-    return DicomWebArchive(source, selection, key, patience)
+    table = read_labels(order.labels, order.settings.labels, order.settings.label_encoding)
+    labelled = [(KEY_COLUMNS[column], identifier) for column, identifier in table.said]
+    return DicomWebArchive(source, selection_of(source, order.settings.modality, labelled), key, patience)
 
 
 def _listing(parcels: Sequence[Parcel]) -> str:

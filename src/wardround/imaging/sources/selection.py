@@ -40,12 +40,11 @@ class Query:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which studies, and which series of them. `identifiers`: values of `keyword`, None to take all."""
+    """Which studies, and which series of them. `identifiers`: pairs of keyword and value, None to take all."""
 
     source: DicomWebSource
     modalities: tuple[str, ...]
-    keyword: str
-    identifiers: tuple[str, ...] | None = field(repr=False)
+    identifiers: tuple[tuple[str, str], ...] | None = field(repr=False)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -56,8 +55,8 @@ class Selection:
         """The searches whose answers together are the studies: one an identifier, or one a combination."""
         dates = [("StudyDate", self._dates())] if self._dates() else []
         if self.identifiers is not None:
-            for identifier in self.identifiers:
-                yield Query(LEVELS[self.keyword], ((self.keyword, identifier), *dates))
+            for keyword, identifier in self.identifiers:
+                yield Query(LEVELS[keyword], ((keyword, identifier), *dates))
             return
         described = [("StudyDescription", pattern) for pattern in self.source.study_descriptions]
         taken = [("ModalitiesInStudy", modality) for modality in self.modalities]
@@ -97,9 +96,8 @@ class Selection:
 
     def _names(self, record: Record, query: Query) -> bool:
         # Identifiers may hold `*`, which a server takes for a wildcard.
-        wanted = dict(query.filters).get(self.keyword)
-        told = values(record, self.keyword)
-        return wanted is None or told is None or wanted in told
+        told = [(values(record, keyword), wanted) for keyword, wanted in query.filters if keyword in LEVELS]
+        return all(found is None or wanted in found for found, wanted in told)
 
     def _dates(self) -> str:
         since, until = (f"{day:%Y%m%d}" if day else "" for day in (self.source.since, self.source.until))

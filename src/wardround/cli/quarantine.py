@@ -38,7 +38,7 @@ def list_entries(
 ) -> None:
     """List what waits, oldest first."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from wardround.imaging.quarantine import Quarantine, State
 
@@ -48,7 +48,7 @@ def list_entries(
             "nothing in quarantine" if state == Shown.ALL else f"nothing in quarantine is {state.value}"
         )
         return
-    table = Table("id", "since", "kind", "files", "reasons", "boxes", "state", "by")
+    table = Table(Column("id", no_wrap=True), "since", "kind", "files", "reasons", "boxes", "state", "by")
     for entry in entries:
         since, reasons = f"{entry.since:%Y-%m-%d %H:%M}", ", ".join(entry.reasons)
         counts = str(entry.files), str(len(entry.boxes))

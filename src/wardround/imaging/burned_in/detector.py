@@ -4,7 +4,7 @@ The network's time goes with the pixels that it sees. Text of a workstation is a
 height or so; what is smaller than that in a large image has denser strokes than anatomy has, which a filter finds.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import cv2
@@ -15,10 +15,10 @@ from wardround.imaging.burned_in.verdict import Box
 from wardround.imaging.burned_in.views import Windows, as_grey, resized
 from wardround.imaging.burned_in.words import HARMLESS, elongation, is_harmless
 
-# The longer side that the network sees at once; images of less than the second are enlarged.
-OVERVIEW, ENLARGED = 960, 400
+# The longer side that the network sees at once, and in the windows for hidden ink; what is smaller is enlarged.
+OVERVIEW, HIDDEN, ENLARGED = 960, 640, 400
 # Close-ups of a large image: side in pixels, how many at most, and the density of strokes that asks for one.
-_CLOSE, _CLOSE_UPS, _DENSITY = 320, 6, 0.08
+_CLOSE, _CLOSE_UPS, _DENSITY = 320, 4, 0.08
 _CELL = 16
 # A line this large in both directions is the edge of a film or of a screen.
 _FRAME = 0.4
@@ -39,22 +39,36 @@ def look(values: np.ndarray, words: frozenset[str] = HARMLESS) -> list[Text]:
     if values.size == 0 or values.max() == values.min():
         return []
     windows = Windows.of(values)
-    for view in (windows.shown, windows.hidden) if windows.hide_ink else (windows.shown,):
-        for top, left, part, scale in _parts(values, windows):
-            lines = _text(view(resized(part, scale)), words)
-            if lines:
-                return [Text(_in_image(line, scale, (top, left), values.shape), line.score) for line in lines]
+    for part in _parts(values, windows):
+        lines = _text(part.show(resized(part.values, part.scale)), words)
+        if lines:
+            return [Text(_in_image(line, part, values.shape), line.score) for line in lines]
     return []
 
 
-def _parts(values: np.ndarray, windows: Windows) -> Iterator[tuple[int, int, np.ndarray, float]]:
-    """(top, left, pixels, scale to look at them) of everything that is to be looked at."""
-    longer = max(values.shape)
-    scale = 2.0 if longer < ENLARGED else min(1.0, OVERVIEW / longer)
-    yield 0, 0, values, scale
+class _Part(NamedTuple):
+    """What is looked at at once: where it begins, its values, how much it is enlarged, and in which windows."""
+
+    top: int
+    left: int
+    values: np.ndarray
+    scale: float
+    show: Callable[[np.ndarray], np.ndarray]
+
+
+def _parts(values: np.ndarray, windows: Windows) -> Iterator[_Part]:
+    scale = _scale(values, OVERVIEW)
+    yield _Part(0, 0, values, scale, windows.shown)
     if scale < 1:
         for top, left in _crowded(values, windows):
-            yield top, left, values[top : top + _CLOSE, left : left + _CLOSE], 1.0
+            yield _Part(top, left, values[top : top + _CLOSE, left : left + _CLOSE], 1.0, windows.shown)
+    if windows.hide_ink:
+        yield _Part(0, 0, values, _scale(values, HIDDEN), windows.hidden)
+
+
+def _scale(values: np.ndarray, side: int) -> float:
+    longer = max(values.shape)
+    return 2.0 if longer < ENLARGED else min(1.0, side / longer)
 
 
 def _text(channels: np.ndarray, words: frozenset[str]) -> list[Line]:
@@ -66,13 +80,12 @@ def _text(channels: np.ndarray, words: frozenset[str]) -> list[Line]:
     return []
 
 
-def _in_image(line: Line, scale: float, corner: tuple[int, int], shape: tuple[int, ...]) -> Box:
-    top, left = corner
+def _in_image(line: Line, part: _Part, shape: tuple[int, ...]) -> Box:
     box = Box(
-        int(line.left / scale) + left,
-        int(line.top / scale) + top,
-        int(np.ceil(line.right / scale)) + left,
-        int(np.ceil(line.bottom / scale)) + top,
+        int(line.left / part.scale) + part.left,
+        int(line.top / part.scale) + part.top,
+        int(np.ceil(line.right / part.scale)) + part.left,
+        int(np.ceil(line.bottom / part.scale)) + part.top,
     )
     return box.within(*shape)
 

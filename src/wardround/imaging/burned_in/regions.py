@@ -1,6 +1,7 @@
 """Rectangles that are known to hold text, from the object itself or from a catalogue of devices."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
@@ -66,7 +67,7 @@ def load_catalogue(own: Path | None = None) -> Catalogue:
 
     Raises ConfigurationError if a file cannot be read or holds something else.
     """
-    shipped = _parse(files(__package__).joinpath("devices.yaml").read_text("utf-8"), "devices.yaml")
+    shipped = _shipped()
     if own is None:
         return shipped
     try:
@@ -111,6 +112,11 @@ def black_out(frames: np.ndarray, regions: Iterable[Box], value: float) -> np.nd
         left, top, right, bottom = box.within(rows, columns)
         covered[..., top:bottom, left:right] = value
     return covered
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> Catalogue:
+    return _parse(files(__package__).joinpath("devices.yaml").read_text("utf-8"), "devices.yaml")
 
 
 def _parse(content: str, name: str) -> Catalogue:

@@ -73,6 +73,10 @@ def test_an_overlay_in_the_pixels_words_quarantines() -> None:
     assert suspicions(dataset) == (Suspicion.OVERLAY,)
 
 
+def test_a_vendors_word_that_holds_another_is_no_screenshot() -> None:
+    assert suspicions(header(ImageType=["ORIGINAL", "PRIMARY", "ANGIOGRAPHY", "PORTABLE", "LOW_DOSE"])) == ()
+
+
 def test_one_suspect_slice_quarantines_its_series() -> None:
     verdict = examine([header(), header(BurnedInAnnotation="YES")], np.stack([FLAT, FLAT]), Rules())
     assert verdict.reasons == (Suspicion.ANNOTATED,)

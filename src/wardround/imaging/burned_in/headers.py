@@ -3,6 +3,7 @@
 `BurnedInAnnotation = NO` is often wrong, so it is not looked at; `YES` is believed (PS3.3 C.7.6.1.1).
 """
 
+import re
 from collections.abc import Iterator, Sequence
 
 from pydicom.dataset import Dataset
@@ -73,19 +74,12 @@ _ORIGINAL = frozenset(
 _ULTRASOUND = frozenset(("US", "IVUS", "BDUS", "ECHOCARDIOGRAPHY"))
 _LIGHT = frozenset(("XC", "ES", "GM", "DMS", "OP", "LS", "AS", "CP", "CS", "DD", "DG", "TG"))
 _PAPER = frozenset(("DOC", "SR", "KO", "PR", "REG", "PLAN"))
-# Values of ImageType (third and later ones are the vendors') that mean a page or a screen, not an acquisition.
-_SCREENS = (
-    "SCREEN",
-    "CAPTURE",
-    "SNAPSHOT",
-    "REPORT",
-    "DOSE",
-    "PROTOCOL",
-    "CT_SOM5 PROT",
-    "TABLE",
-    "GRAPH",
-    "PRINT",
-    "RESULT SUMMARY",
+# Words in ImageType (third and later values are the vendors') that mean a page or a screen, not an acquisition.
+_SCREENS = frozenset(
+    (
+        *("SCREEN", "SCREENSAVE", "SCREENSHOT", "CAPTURE", "SNAPSHOT", "REPORT", "INFO", "PROT", "PROTOCOL"),
+        *("TABLE", "GRAPH", "PRINT", "SUMMARY"),
+    )
 )
 
 
@@ -95,11 +89,10 @@ def suspicions(header: Dataset) -> tuple[Suspicion, ...]:
     return tuple(reason for reason in Suspicion if reason in found)
 
 
-def image_types(header: Dataset) -> tuple[str, ...]:
-    """The values of ImageType in capital letters."""
+def _image_type_words(header: Dataset) -> set[str]:
     value = header.get("ImageType")
     parts = [value] if isinstance(value, str) else value if isinstance(value, Sequence) else []
-    return tuple(str(part).strip().upper() for part in parts)
+    return {word for part in parts for word in re.split(r"[\W_]+", str(part).upper())}
 
 
 def _suspicions(header: Dataset) -> Iterator[Suspicion]:
@@ -112,7 +105,7 @@ def _suspicions(header: Dataset) -> Iterator[Suspicion]:
         yield Suspicion.SECONDARY
     if kind.startswith(_DOCUMENTS):
         yield Suspicion.DOCUMENT
-    if any(word in value for value in image_types(header) for word in _SCREENS):
+    if _image_type_words(header) & _SCREENS:
         yield Suspicion.SCREEN
     # PS3.3 C.8.6.1: digitised film, video or paper, drawings; film and screens carry the patient's label.
     if text(header, "ConversionType").upper() not in ("", "SYN"):

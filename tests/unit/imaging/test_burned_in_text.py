@@ -131,6 +131,18 @@ def test_text_under_a_known_region_does_not_quarantine() -> None:
     assert (blackened(dataset, picture, verdict.regions)[:100] == picture.min()).all()
 
 
+def test_a_mosaic_of_slices_is_no_text() -> None:
+    rows, columns = np.mgrid[:64, :64]
+    heads = (np.hypot((rows - 32) / 24, (columns - 32) / 19) < 1) * np.random.default_rng(1).uniform(
+        600, 900, (64, 64)
+    )
+    assert outcome(np.tile(heads, (6, 6)).astype(np.uint16), Modality="MR") is Outcome.PASSED
+
+
+def test_large_print_is_found() -> None:
+    assert outcome(write(soft(), "LORMAR", 3600, at=(20, 200), scale=2.2)) is Outcome.QUARANTINED
+
+
 def test_a_catalogued_word_is_harmless_and_its_neighbour_is_not() -> None:
     line = Line(0, 0, 100, 20, 0.9)
     assert is_harmless(line, [Reading("SORTABLE", 0.8)])

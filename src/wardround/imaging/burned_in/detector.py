@@ -22,6 +22,8 @@ _CLOSE, _CLOSE_UPS, _DENSITY = 320, 4, 0.08
 _CELL = 16
 # A line this large in both directions is the edge of a film or of a screen.
 _FRAME = 0.4
+# A line this high (share of the picture's longer side, and pixels) is a headline that anybody can read.
+_LARGE, _LARGE_PIXELS = 0.08, 40
 
 
 class Text(NamedTuple):
@@ -94,7 +96,13 @@ def _is_mark(line: Line, channels: np.ndarray, words: frozenset[str]) -> bool:
     part = np.s_[int(line.top) : int(np.ceil(line.bottom)), int(line.left) : int(np.ceil(line.right))]
     # Ink may show in one window only.
     read = (reading for channel in channels[:2] for reading in readings(as_grey(channel[np.newaxis])[part]))
-    return is_harmless(line, read, words)
+    return is_harmless(line, read, words, large=_is_large(line, channels.shape[1:]))
+
+
+def _is_large(line: Line, shape: tuple[int, ...]) -> bool:
+    # The rows of heads in a mosaic of slices look like lines of round letters.
+    height = min(line.right - line.left, line.bottom - line.top)
+    return height > max(_LARGE_PIXELS, _LARGE * max(shape))
 
 
 def _is_frame(line: Line, shape: tuple[int, ...]) -> bool:

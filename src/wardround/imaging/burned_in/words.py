@@ -30,10 +30,13 @@ _CLEAR = 0.97
 _ALIKE = ((8, 0.74), (6, 0.83))
 
 
-def is_harmless(line: Line, readings: Iterable[Reading], words: frozenset[str] = HARMLESS) -> bool:
+def is_harmless(
+    line: Line, readings: Iterable[Reading], words: frozenset[str] = HARMLESS, *, large: bool = False
+) -> bool:
     """Whether a line can't tell who the patient is; it is read again and again until that is clear.
 
     One reading that is all marks is enough, since a name isn't read as one; else the surest reading counts.
+    large: letters of this size would be read if they were letters, so what is unread is harmless.
     """
     best = Reading("", 0.0)
     for reading in readings:
@@ -43,6 +46,8 @@ def is_harmless(line: Line, readings: Iterable[Reading], words: frozenset[str] =
         if reading.score >= _CLEAR and sum(map(len, _words(reading))) > 2:
             break
     letters = sum(map(len, _words(best)))
+    if large:
+        return letters <= 2 or best.score < _CERTAIN
     if letters <= 2:
         return elongation(line) < _LONG_PAIR
     return elongation(line) < _LONG and best.score < (_CERTAIN if letters <= _FEW else _SURE)

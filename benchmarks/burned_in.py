@@ -69,6 +69,8 @@ def _measure(picture: Picture, find: Callable[[np.ndarray], list[Box]], count: i
         boxed += [_covered(line, boxes) for line in planted.lines]
         # A false alarm elsewhere is no merit: only a box on the text counts.
         caught.append(any(boxed[-len(planted.lines) :]))
+        if not caught[-1]:
+            print(f"missed: {planted.style}", file=sys.stderr)
     found = Found(*(round(float(np.mean(column)), 4) for column in (caught, boxed, alarms)))
     print(
         f"{picture.__name__.strip('_'):8} {find.__name__.strip('_'):14} {found}", file=sys.stderr, flush=True
@@ -122,9 +124,10 @@ def _ct(rng: np.random.Generator) -> np.ndarray:
 
 def _ct_stack(rng: np.random.Generator, slices: int) -> np.ndarray:
     volume = head((slices + 6, 512, 512), rng, lesion=False)[3 : 3 + slices]
-    # Air at -1000, soft tissue about 40, the brightest at 1500 Hounsfield units, as scanners store them: with 1024 more.
-    units = 24 + volume / volume.max() * 1040 + rng.normal(0, 12, volume.shape)
-    units[volume > 0.9 * volume.max()] += 1400
+    down, across = np.meshgrid(*(np.linspace(-1, 1, 512),) * 2, indexing="ij")
+    skull = np.exp(-(((np.hypot(down, across / 0.8) - 0.82) / 0.03) ** 2))
+    # Air at -1000, soft tissue about 40, bone up to 1300 Hounsfield units, as scanners store them: with 1024 more.
+    units = 24 + volume / volume.max() * 1040 + 1300 * skull + rng.normal(0, 12, volume.shape)
     return np.clip(units, 0, 4095).astype(np.uint16)
 
 

@@ -149,6 +149,7 @@ def test_a_catalogued_word_is_harmless_and_its_neighbour_is_not() -> None:
     assert not is_harmless(line, [Reading("PORTER", 0.99)])
     assert not is_harmless(line, [Reading("PORTABLE SMITH", 0.99)])
     assert not is_harmless(line, [Reading("", 0.0)])
+    assert is_harmless(line._replace(score=0.55), [Reading("", 0.0)])
 
 
 @pytest.mark.parametrize("place", range(0, 55, 11))

@@ -24,6 +24,8 @@ _LONG = 2.5
 _LONG_PAIR = 3.5
 # What is shorter, and has few letters, is text only if it is read without doubt: edges and wires resemble letters.
 _FEW, _CERTAIN, _SURE = 4, 0.9, 0.5
+# How sure the finder is of print, even of five pixels; of folds in noise, which can't be read either, it is less so.
+_VISIBLE = 0.7
 # Print is read so surely that there is no need to turn and mirror it.
 _CLEAR = 0.97
 # Letters of lead are read with mistakes; the longer the word, the less a name resembles it by chance.
@@ -49,7 +51,7 @@ def is_harmless(
     if large:
         return letters <= 2 or best.score < _CERTAIN
     if letters <= 2:
-        return elongation(line) < _LONG_PAIR
+        return elongation(line) < _LONG_PAIR or line.score < _VISIBLE
     return elongation(line) < _LONG and best.score < (_CERTAIN if letters <= _FEW else _SURE)
 
 

@@ -30,6 +30,11 @@ COMMANDS = {
         "app",
         "The coordinator's steps: open, aggregate, evaluate.",
     ),
+    "quarantine": (
+        "wardround.cli.quarantine",
+        "app",
+        "Decide about images that may show who the patient is.",
+    ),
 }
 
 

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from wardround.errors import StoppedError, WardroundError
 from wardround.imaging.decode import decode_item
+from wardround.imaging.gate import gate_of
 from wardround.imaging.items import Item, Refused, refuse_all
 from wardround.imaging.kinds import kind_of
 from wardround.imaging.pool import stopping
@@ -112,13 +113,18 @@ def _scan(chunk: ScanChunk) -> None:
 
 def _decode(chunk: DecodeChunk) -> None:
     images, labels, refused, fatal = [], [], [], dict(chunk.fatal)
+    gate = gate_of(chunk.settings)
     for place, item in enumerate(chunk.items):
         _begin(chunk, place)
         try:
             if place in fatal:
                 raise Refusal(fatal[place])
             paths = [chunk.source / path for path in item.paths]
-            images.append(decode_item(paths, chunk.settings, item.layout))
+            images.append(
+                decode_item(
+                    paths, chunk.settings, item.layout, gate.item(item.order, paths) if gate else None
+                )
+            )
             labels.append(item.label)
         except Refusal as refusal:
             refused += refuse_all(chunk.source, item.paths, refusal.reason)

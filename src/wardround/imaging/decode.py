@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from wardround.imaging.gate import GATE_TAGS, ItemGate
 from wardround.imaging.header import quiet
 from wardround.imaging.pixels import pixel_spacing, quantised, read_stack, to_unit
 from wardround.imaging.reasons import Reason, Refusal
@@ -17,11 +18,23 @@ from wardround.imaging.volumes.layout import Layout
 from wardround.imaging.volumes.volume import read_volume
 
 
-def decode_item(paths: Sequence[Path], settings: IntakeSettings, layout: Layout | None = None) -> np.ndarray:
-    """Decodes an image, or a stack of slices: uint8 or uint16 [*settings.size, 1]. Raises Refusal."""
+def decode_item(
+    paths: Sequence[Path],
+    settings: IntakeSettings,
+    layout: Layout | None = None,
+    gate: ItemGate | None = None,
+) -> np.ndarray:
+    """Decodes an image, or a stack of slices, that passes the gate: uint8 or uint16 [*settings.size, 1].
+
+    Raises Refusal.
+    """
     try:
         with quiet():
-            unit = read_volume(paths, layout, settings).values if layout else _image(paths[0], settings)
+            unit = (
+                read_volume(paths, layout, settings, gate).values
+                if layout
+                else _image(paths[0], settings, gate)
+            )
     except Refusal:
         raise
     except MemoryError as error:
@@ -32,10 +45,12 @@ def decode_item(paths: Sequence[Path], settings: IntakeSettings, layout: Layout 
     return quantised(unit, settings.bits)[..., np.newaxis]
 
 
-def _image(path: Path, settings: IntakeSettings) -> np.ndarray:
-    stack = read_stack(path, settings.max_bytes)
+def _image(path: Path, settings: IntakeSettings, gate: ItemGate | None) -> np.ndarray:
+    stack = read_stack(path, settings.max_bytes, GATE_TAGS if gate else ())
     if stack.frames > 1 and settings.frames == "refuse":
         raise Refusal(Reason.MULTI_FRAME)
     grey = stack.grey(stack.frames // 2)
+    if gate:
+        grey = gate.image(grey)
     height, width = settings.size
     return fit(to_unit(grey), (height, width), pixel_spacing(grey.header))

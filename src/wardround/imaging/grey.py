@@ -18,6 +18,9 @@ from wardround.imaging.palette import PALETTE_TAGS
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.stored import Stored, open_stored, refusing
 
+# Keywords, or (group, element) where there is none.
+Tags = tuple[str | tuple[int, int], ...]
+
 GREY_TAGS = (
     *CLAIM_TAGS,
     *GROUP_TAGS,
@@ -154,7 +157,7 @@ class Stack:
         return Grey(grey, header, top)
 
 
-def read_stack(path: Path, max_bytes: int, tags: tuple[str, ...] = ()) -> Stack:
+def read_stack(path: Path, max_bytes: int, tags: Tags = ()) -> Stack:
     """Opens an object of one or more frames; `tags` are elements to have in its header beside GREY_TAGS.
 
     A decoded frame may take `max_bytes`; all of them together may take more, see `Stack.values_bytes`.

@@ -66,7 +66,9 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def read_dataset(path: Path, tags: Sequence[str], max_bytes: int, *, pixels: bool = False) -> Dataset:
+def read_dataset(
+    path: Path, tags: Sequence[str | tuple[int, int]], max_bytes: int, *, pixels: bool = False
+) -> Dataset:
     """Reads the named elements of a DICOM file (Part 10), and its pixel data if asked; nothing else is kept.
 
     Raises Refusal for anything that is not a readable DICOM file, or that would take more than `max_bytes`.
@@ -135,7 +137,7 @@ def _mapped(path: Path) -> Iterator[mmap]:
 
 
 @lru_cache(maxsize=64)
-def _numbers(keywords: tuple[str, ...]) -> list[BaseTag]:
+def _numbers(keywords: tuple[str | tuple[int, int], ...]) -> list[BaseTag]:
     # What pydicom would look up anew for each file.
     return [Tag(keyword) for keyword in keywords]
 

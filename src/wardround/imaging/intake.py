@@ -1,10 +1,11 @@
 """The intake: a folder of DICOM files and a label table become a dataset of shards.
 
-    files ─ scan ─ items ─ decode ─ shards
-              └──────┴───────┴───── refusals
+    files ─ scan ─ items ─ decode ─ gate ─ shards
+              └──────┴───────┴───────┴──── refusals, quarantine
 
 Scan and decode run in chunks over processes and leave one file a chunk, so a killed intake goes on where it was.
-Only pixels and the label's class index go into the shards.
+Only pixels and the label's class index go into the shards. The first pass keeps keyed hashes of identifiers; the
+second reads no attribute that PS3.15 removes or replaces but those that the gate for burned-in text needs.
 """
 
 import math
@@ -30,6 +31,7 @@ from wardround.imaging.dataset import DatasetInfo, SplitInfo
 from wardround.imaging.items import Item, Refused, chunked, digest, make_items, with_splits
 from wardround.imaging.labels import read_labels
 from wardround.imaging.pool import Crew, Limits
+from wardround.imaging.quarantine import Quarantine, State
 from wardround.imaging.scan import Found, ScanRule, list_files
 from wardround.imaging.settings import SPLITS, IntakeSettings
 from wardround.imaging.statistics.collect import Intake, summarise
@@ -82,6 +84,8 @@ def preprocess(
         raise ConfigurationError(
             f"source {source} is not a folder; give the folder that holds the DICOM files"
         )
+    if settings.quarantine is None:
+        settings = settings.model_copy(update={"quarantine": out})
     key, paths = settings.split_key(), list_files(source)
     table = read_labels(labels, settings.labels, settings.label_encoding).hashed(key)
     assignments = Assignments.of(settings.assignment_folder, key, settings.fractions)
@@ -96,9 +100,21 @@ def preprocess(
         decodes = _decode(space, source, items, settings, _Shift(crew, progress))
     refused += decodes.refused
     info = _assemble(space, decodes.chunks, refused, settings)
-    summarise(info, Intake(found, items, refused, table)).save(out)
+    summarise(info, Intake(found, items, refused, table, _waiting(settings, items))).save(out)
     space.close(info)
     return info
+
+
+def _waiting(settings: IntakeSettings, items: Sequence[Item]) -> Counter[str]:
+    """How many files of the items wait in quarantine, by reason."""
+    if settings.burned_in == "ignore" or settings.quarantine is None:
+        return Counter()
+    ours = {item.order[:16] for item in items}
+    waiting: Counter[str] = Counter()
+    for entry in Quarantine(settings.quarantine).entries(State.WAITING):
+        if entry.id in ours:
+            waiting.update({reason.value: entry.files for reason in entry.reasons})
+    return waiting
 
 
 def _limits(settings: IntakeSettings) -> Limits:

@@ -34,6 +34,9 @@ class Kind(BaseModel):
 def kind_of(path: Path) -> Kind:
     """Reads a file's kind; empty for what is no DICOM file. Never raises, and takes no value but registered UIDs."""
     try:
+        # Opening a named pipe would wait for somebody to write.
+        if not path.is_file():
+            return Kind()
         with path.open("rb") as stream, mmap(stream.fileno(), 0, access=ACCESS_READ) as mapped:
             meta, _ = file_meta(mapped)
     except (OSError, ValueError, StructError):

@@ -113,6 +113,11 @@ class Quarantine:
         kept = [entry for entry in found if entry is not None and state in (None, entry.state)]
         return sorted(kept, key=lambda entry: (entry.since, entry.id))
 
+    def digest(self) -> bytes:
+        """SHA-256 of all decisions: another one stands for other images that may be used."""
+        said = [(entry.id, entry.content, entry.state) for entry in self.entries() if entry.at is not None]
+        return hashlib.sha256(json.dumps(sorted(said)).encode()).digest()
+
     def get(self, name: str) -> Entry:
         """The entry whose id is `name` or begins with it. Raises QuarantineError if there is none, or several."""
         found = [entry for entry in self.entries() if name and entry.id.startswith(name.lower())]

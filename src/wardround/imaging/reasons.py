@@ -50,6 +50,8 @@ class Reason(StrEnum):
     DISPLACED = "series-slices-displaced"
     NO_SPACING = "series-without-spacing"
     FRAMES = "frames-disagree-with-header"
+    BURNED_IN = "waits-in-quarantine"
+    REJECTED = "rejected-in-quarantine"
 
 
 class Refusal(RefusedError):

@@ -44,6 +44,10 @@ class IntakeSettings(BaseModel):
     min_slices: series with fewer slices are refused.
     frames: which frame of a multi-frame object becomes the image; "refuse" takes single-frame objects only.
     seconds: longest time that reading a file or decoding a frame may take; workers give up what takes longer.
+    burned_in: "quarantine" keeps what may show who the patient is waiting for a person; "ignore" looks at nothing.
+    quarantine: the work folder in whose folder `quarantine` it waits; None stands for the dataset's own folder.
+    devices: the hospital's own catalogue of devices that write into their images.
+    harmless_words: further words that may stand in an image.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,6 +66,10 @@ class IntakeSettings(BaseModel):
     min_slices: Annotated[int, Field(ge=1)] = 4
     frames: Literal["middle", "refuse"] = "middle"
     seconds: Annotated[float, Field(gt=0)] = 20.0
+    burned_in: Literal["quarantine", "ignore"] = "quarantine"
+    quarantine: Path | None = None
+    devices: Path | None = None
+    harmless_words: tuple[str, ...] = ()
     workers: Annotated[int, Field(ge=0)] = Field(default_factory=available_cpus)
 
     @property
@@ -96,7 +104,7 @@ class IntakeSettings(BaseModel):
 
     def described(self) -> dict[str, JsonValue]:
         """The settings that shape the output, for `dataset.json`: no path, no secret, no worker count."""
-        hidden = {"split_key_file", "assignments", "label_encoding", "workers"}
+        hidden = {"split_key_file", "assignments", "label_encoding", "workers", "quarantine", "devices"}
         return dict(self.model_dump(mode="json", exclude=hidden))
 
     @field_validator("label_encoding")

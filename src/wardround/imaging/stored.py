@@ -76,7 +76,7 @@ class Stored:
         return any(keyword in self.dataset for keyword in _FLOATS)
 
 
-def open_stored(path: Path, tags: Sequence[str], max_bytes: int) -> Stored:
+def open_stored(path: Path, tags: Sequence[str | tuple[int, int]], max_bytes: int) -> Stored:
     """Opens an object with the named elements. Raises Refusal if its pixels cannot be what the header claims.
 
     A frame may take `max_bytes` when decoded; nothing is decoded here.

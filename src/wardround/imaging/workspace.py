@@ -14,6 +14,7 @@ from pathlib import Path
 
 from wardround.imaging.dataset import FILE_NAME, DatasetInfo
 from wardround.imaging.items import Refused
+from wardround.imaging.quarantine import Quarantine
 from wardround.imaging.settings import IntakeSettings
 from wardround.imaging.splits import keyed
 from wardround.imaging.statistics import model
@@ -69,10 +70,13 @@ class Workspace:
 def fingerprint(
     source: Path, paths: Sequence[str], labels: Path, settings: IntakeSettings, key: bytes
 ) -> str:
-    """A hash of everything that the output depends on: files (path, size, time), labels, settings, key."""
+    """A hash of everything that the output depends on: files (path, size, time), labels, settings, key, decisions."""
     content = hashlib.sha256(json.dumps([_VERSION, settings.described()], sort_keys=True).encode())
     content.update(keyed(key, "fingerprint", "").encode())
     content.update(hashlib.sha256(labels.read_bytes()).digest())
+    content.update(settings.devices.read_bytes() if settings.devices else b"")
+    if settings.quarantine is not None:
+        content.update(Quarantine(settings.quarantine).digest())
     for path in paths:
         status = os.lstat(source / path)
         content.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))

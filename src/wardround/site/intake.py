@@ -62,9 +62,19 @@ def preprocess(
     plan = approved_plan(seat)
     task = plan.manifest.recipe_model().task
     folder = settings.work / "datasets" / dataset_name(task)
-    chosen = intake_settings(task, source, settings.work / "split.key")
+    chosen = intake_settings(task, source, settings.work / "split.key").model_copy(update=_caution(settings))
     order = Order(source.images, source.labels, folder, settings.work / "incoming", chosen)
     return Prepared(folder, prepare(order, stop, progress), plan.digest)
+
+
+def _caution(settings: SiteSettings) -> dict[str, object]:
+    """What the hospital has chosen against text in its images."""
+    return {
+        "burned_in": settings.burned_in,
+        "quarantine": settings.work,
+        "devices": settings.devices,
+        "harmless_words": settings.harmless_words,
+    }
 
 
 def dataset_name(task: Task) -> str:

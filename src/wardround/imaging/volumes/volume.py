@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from scipy.sparse import csr_array
 
+from wardround.imaging.gate import GATE_TAGS, ItemGate
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.settings import IntakeSettings
 from wardround.imaging.volumes import resampling
@@ -26,8 +27,10 @@ class Volume:
     affine: np.ndarray | None
 
 
-def read_volume(paths: Sequence[Path], layout: Layout, settings: IntakeSettings) -> Volume:
-    """Reads a stack onto a grid of `settings.size`, in [0, 1].
+def read_volume(
+    paths: Sequence[Path], layout: Layout, settings: IntakeSettings, gate: ItemGate | None = None
+) -> Volume:
+    """Reads a stack that passes the gate onto a grid of `settings.size`, in [0, 1].
 
     With `settings.spacing` the voxels have that spacing and lie around the middle of the stack: what is beyond the
     size is cropped, what is beyond the stack is 0. Without it the whole stack is fitted into the size. One
@@ -41,7 +44,8 @@ def read_volume(paths: Sequence[Path], layout: Layout, settings: IntakeSettings)
     grid = spaced(samples, size, spacing) if spacing else fitted(samples, size)
     target, look = _Target(samples, grid, settings.max_bytes), Look()
     places = places_of(np.array(layout.along))
-    for member, grey in read_slices(paths, layout, settings.max_bytes):
+    slices = read_slices(paths, layout, settings.max_bytes, GATE_TAGS if gate else ())
+    for member, grey in gate.slices(slices) if gate else slices:
         look.note(grey)
         place = int(places[member])
         target.put(

@@ -58,6 +58,13 @@ Names = Annotated[
         "patients: such a report must not leave the hospital.",
     ),
 ]
+Pixels = Annotated[
+    bool,
+    typer.Option(
+        "--look-at-pixels/--headers-only",
+        help="Refuse objects whose pixels may show who the patient is: screens, documents, text that a detector finds.",
+    ),
+]
 Workers = Annotated[int | None, typer.Option(min=0, help="Processes; as many as CPUs if not given.")]
 
 
@@ -70,13 +77,14 @@ def deid(
     dry_run: DryRun = False,
     report: Report = None,
     source_names: Names = False,
+    look_at_pixels: Pixels = True,
     workers: Workers = None,
 ) -> None:
     """De-identify a folder of DICOM files to DICOM PS3.15 Annex E.
 
-    Headers are done here; text that is burned into pixels is not. SRC is only read. DST gets one file an object,
-    patient/study/series/instance.dcm, all names pseudonyms. Run it again to go on after a stop, or when SRC has
-    grown: what is done is not done again.
+    Pixels are not changed: an object that may show a name in them is refused. SRC is only read. DST gets one file
+    an object, patient/study/series/instance.dcm, all names pseudonyms. Run it again to go on after a stop, or when
+    SRC has grown: what is done is not done again.
 
     A file that cannot be taken is refused with a code, and the rest goes on. Exit codes: 0 all DICOM objects are
     done; 3 some were refused; 1 an error; 2 usage; 130 and 143 stopped.
@@ -94,7 +102,7 @@ def deid(
     if new_key:
         make_key(key)
     processes = available_cpus() if workers is None else workers
-    job = Job(source, target, Rules.of(chosen, read_key(key)), processes, dry_run)
+    job = Job(source, target, Rules.of(chosen, read_key(key)), processes, dry_run, look_at_pixels)
     with _shown_progress() as progress:
         outcome = run_until_signal(lambda stop: deidentify_folder(job, progress))
     if report is not None:

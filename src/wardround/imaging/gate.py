@@ -4,21 +4,25 @@ decoded frame ─ known regions blackened ─ examined ─ used
                                             └─ quarantine ─ released by a person: used from then on
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from pydicom.dataset import Dataset
 
 from wardround.imaging.burned_in import HEADER_TAGS, OVERLAY_TAGS, Outcome, Rules, blackened, examine
 from wardround.imaging.burned_in.regions import known_regions
-from wardround.imaging.grey import Grey, Tags
+from wardround.imaging.grey import Grey, Tags, read_stack
 from wardround.imaging.header import text
 from wardround.imaging.quarantine import Quarantine, State, content_digest
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.settings import IntakeSettings
+
+T = TypeVar("T")
 
 # What a header is read for at the gate, beside what decoding needs.
 GATE_TAGS: Tags = (*HEADER_TAGS, *OVERLAY_TAGS)
@@ -90,6 +94,25 @@ class ItemGate:
     def _covered(self, grey: Grey) -> Grey:
         regions = known_regions(grey.header, grey.stored.shape, self.gate.rules.catalogue)
         return replace(grey, stored=blackened(grey.header, grey.stored, regions)) if regions else grey
+
+
+def check_pixels(path: Path, rules: Rules, max_bytes: int) -> None:
+    """Raises Refusal if any frame of an object may show who the patient is, or where something has to be blackened."""
+    stack = read_stack(path, max_bytes, GATE_TAGS)
+    if known_regions(stack.header, stack.shape, rules.catalogue):
+        raise Refusal(Reason.SHOWN)
+    for frames in batched(stack, _GROUP):
+        headers = [grey.header for grey in frames]
+        verdict = examine(headers, np.stack([grey.stored for grey in frames]), rules)
+        if verdict.outcome is not Outcome.PASSED:
+            raise Refusal(Reason.SHOWN)
+
+
+def batched(values: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Consecutive lists of at most `size` values."""
+    left = iter(values)
+    while group := list(islice(left, size)):
+        yield group
 
 
 @lru_cache(maxsize=4)

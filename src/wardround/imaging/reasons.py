@@ -52,6 +52,7 @@ class Reason(StrEnum):
     FRAMES = "frames-disagree-with-header"
     BURNED_IN = "waits-in-quarantine"
     REJECTED = "rejected-in-quarantine"
+    SHOWN = "pixels-may-show-the-patient"
 
 
 class Refusal(RefusedError):

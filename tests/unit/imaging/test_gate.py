@@ -5,8 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from imaging_cases import Label, Settings, WriteXray
-from PIL import Image, ImageDraw, ImageFont
+from imaging_cases import Label, Settings, WriteXray, film
 from pydicom.datadict import tag_for_keyword
 
 from wardround.imaging.dataset import DatasetInfo
@@ -17,19 +16,6 @@ from wardround.imaging.gate import GATE_TAGS
 from wardround.imaging.grey import GREY_TAGS
 from wardround.imaging.intake import preprocess
 from wardround.imaging.quarantine import PICTURE, Quarantine, State
-
-TOP = 4095
-
-
-def film(text: str = "", seed: int = 0, side: int = 320) -> np.ndarray:
-    """Smooth shadows with a little noise, 12 bit, and white letters in a corner."""
-    generator = np.random.default_rng(seed)
-    small = generator.uniform(400, 2600, (5, 5)).astype(np.float32)
-    picture = Image.fromarray(small).resize((side, side), Image.Resampling.BICUBIC)
-    values = np.asarray(picture) + generator.normal(0, 15, (side, side))
-    ink = Image.new("L", (side, side))
-    ImageDraw.Draw(ink).text((12, 16), text, fill=255, font=ImageFont.load_default(20))
-    return np.where(np.asarray(ink) > 100, TOP, values).clip(0, TOP).astype(np.uint16)
 
 
 @pytest.fixture

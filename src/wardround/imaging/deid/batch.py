@@ -9,9 +9,11 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from wardround.errors import StoppedError, WardroundError
+from wardround.imaging import burned_in
 from wardround.imaging.deid.files import MAX_BYTES, deidentify_object, name_of, read_object, write_object
 from wardround.imaging.deid.options import Options
 from wardround.imaging.deid.rules import Rules
+from wardround.imaging.gate import check_pixels
 from wardround.imaging.header import quiet
 from wardround.imaging.pool import stopping
 from wardround.imaging.reasons import Reason, Refusal
@@ -36,7 +38,11 @@ class Record(BaseModel):
 
 @dataclass(frozen=True)
 class Batch:
-    """Files (name and state) to de-identify; `fatal` are those (by place) that ended a process before, and how."""
+    """Files (name and state) to de-identify.
+
+    look: refuse those whose pixels may show who the patient is. fatal: those (by place) that ended a process before,
+    and how.
+    """
 
     result: Path
     source: Path
@@ -44,6 +50,7 @@ class Batch:
     files: tuple[tuple[str, str], ...]
     options: Options
     key: bytes = field(repr=False)
+    look: bool = False
     fatal: tuple[tuple[int, Reason], ...] = ()
 
 
@@ -87,7 +94,11 @@ def _one(batch: Batch, place: int, file: str, state: str) -> Record:
         if place in (fatal := dict(batch.fatal)):
             raise Refusal(fatal[place])
         with quiet():
-            output, account = deidentify_object(read_object(batch.source / file, MAX_BYTES), rules)
+            path = batch.source / file
+            dataset = read_object(path, MAX_BYTES)
+            if batch.look and "PixelData" in dataset:
+                check_pixels(path, _catalogue(), MAX_BYTES)
+            output, account = deidentify_object(dataset, rules)
             name = name_of(output)
             if batch.target is not None:
                 write_object(output, batch.target / name)
@@ -105,6 +116,11 @@ def _one(batch: Batch, place: int, file: str, state: str) -> Record:
 @lru_cache(maxsize=4)
 def _rules(options: Options, key: bytes) -> Rules:
     return Rules.of(options, key)
+
+
+@lru_cache(maxsize=1)
+def _catalogue() -> burned_in.Rules:
+    return burned_in.Rules()
 
 
 def _marker(batch: Batch) -> Path:

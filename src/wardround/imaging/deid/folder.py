@@ -30,13 +30,17 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Job:
-    """One call: source and target folders, rules, processes (0: this one), and whether nothing is to be written."""
+    """One call: source and target folders, rules, processes (0: this one), and whether nothing is to be written.
+
+    look: refuse objects whose pixels may show who the patient is.
+    """
 
     source: Path
     target: Path
     rules: Rules
     workers: int
     dry_run: bool = False
+    look: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,11 @@ def _check_folders(job: Job) -> None:
 def _open_state(job: Job) -> None:
     job.target.mkdir(parents=True, exist_ok=True)
     mark = job.target / STATE / "job.json"
-    said = {"options": job.rules.options.digest, "key": job.rules.pseudonyms.name("key", "")}
+    said = {
+        "options": job.rules.options.digest,
+        "key": job.rules.pseudonyms.name("key", ""),
+        "looked": job.look,
+    }
     if not mark.exists():
         if any(job.target.iterdir()):
             raise ConfigurationError(
@@ -149,6 +157,7 @@ def _batches(job: Job, state: Path, files: Iterable[tuple[str, str]]) -> Sequenc
             files=tuple(part),
             options=job.rules.options,
             key=job.rules.pseudonyms.key,
+            look=job.look,
         )
         for part in chunked(list(files), _BATCH)
     ]

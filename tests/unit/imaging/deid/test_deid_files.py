@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from deid_cases import DEFLATED, KEY, ct, read, rules, written
+from imaging_cases import TWELVE_BITS, film, origin
 from pydicom.dataset import Dataset
 
 from wardround.errors import ConfigurationError
@@ -16,6 +17,7 @@ from wardround.imaging.deid.folder import Job, Outcome, deidentify_folder
 from wardround.imaging.deid.options import Options, load_options
 from wardround.imaging.deid.pseudonyms import make_key, read_key
 from wardround.imaging.reasons import Reason, Refusal
+from wardround.imaging.writer import write_dx
 
 
 @pytest.fixture
@@ -113,6 +115,15 @@ def test_a_folder_is_deidentified_in_processes_and_the_rest_is_accounted_for(
     state = "".join(path.read_text() for path in (tmp_path / "out" / ".deid").iterdir())
     assert "exlund" not in everything + state and KEY.hex() not in state
     assert objects(tmp_path / "out") == _alone(source, tmp_path / "again")
+
+
+def test_an_object_whose_pixels_may_show_a_name_is_refused_and_a_clean_one_is_written(tmp_path: Path) -> None:
+    folder = tmp_path / "archive"
+    for name, words in (("clean", ""), ("named", "VEXLUND^ORRIN 1961-03-04")):
+        write_dx(folder / f"{name}.dcm", film(words), origin(name, name), TWELVE_BITS)
+    outcome = deidentify_folder(Job(folder, tmp_path / "out", rules(), 0, look=True))
+    assert outcome.done == 1
+    assert outcome.refused == {"pixels-may-show-the-patient": 1}
 
 
 def _alone(source: Path, target: Path) -> dict[str, bytes]:

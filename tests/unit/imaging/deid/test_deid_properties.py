@@ -206,9 +206,10 @@ def test_no_text_of_any_dataset_survives_and_the_output_parses(
             dataset.add(element)
     # Equipment's own text may stay: it is switched off here.
     found = output(dataset, keep_technical_text=False)
-    stored = written(found)
+    stored, usual = written(found), written(output(ct(SpecificCharacterSet=charset)))
     for text in texts:
-        if not any(text.lower() in kept.lower() for kept in ("REMOVED", str(found.PatientID))):
+        # A short text may be a part of what every output says: MONO, say, or REMOVED.
+        if text.lower().encode() not in usual.lower():
             assert text.encode() not in stored and text.encode("gb18030") not in stored
     again = pydicom.dcmread(io.BytesIO(stored))
     assert len(list(again.iterall())) >= len(again)

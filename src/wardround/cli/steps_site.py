@@ -31,6 +31,7 @@ _LOG = logging.getLogger(__name__)
 def run_preprocess(given: Step[SiteSettings], source: "Source") -> None:
     """Outputs: `dataset` (folder), `dataset_digest`, `plan_digest`. Refusals by reason stay in the log."""
     # Training and evaluation run where no DICOM library is installed.
+    from wardround.imaging.reasons import Reason
     from wardround.site.intake import preprocess
 
     with shown_progress() as progress:
@@ -39,6 +40,12 @@ def run_preprocess(given: Step[SiteSettings], source: "Source") -> None:
         _LOG.info("%s: %d images", split, info.count)
     for reason, count in made.info.refusals.items():
         _LOG.info("refused: %d (%s)", count, reason)
+    if Reason.BURNED_IN in made.info.refusals:
+        _LOG.warning(
+            "some images may show who the patient is, and wait; look at them with: "
+            "wardround quarantine list --work %s; then start again",
+            given.settings.work,
+        )
     _LOG.info("dataset %s in %s", made.info.digest, made.folder)
     values = {
         "dataset": str(made.folder),

@@ -31,9 +31,9 @@ from pydicom.uid import (
 
 from benchmarks.job_f import say
 from wardround.imaging.decode import decode_item
-from wardround.imaging.header import quiet
 from wardround.imaging.intake import preprocess
 from wardround.imaging.labels import write_labels
+from wardround.imaging.reading.header import quiet
 from wardround.imaging.resize import fit
 from wardround.imaging.scan import ScanRule, scan_file
 from wardround.imaging.settings import IntakeSettings

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from wardround.imaging.gate import GATE_TAGS, ItemGate
-from wardround.imaging.header import quiet
-from wardround.imaging.pixels import pixel_spacing, quantised, read_stack, to_unit
+from wardround.imaging.reading.header import quiet
+from wardround.imaging.reading.pixels import pixel_spacing, quantised, read_stack, to_unit
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.resize import fit
 from wardround.imaging.settings import IntakeSettings

@@ -16,9 +16,9 @@ from pydicom.dataset import Dataset
 
 from wardround.imaging.burned_in import HEADER_TAGS, OVERLAY_TAGS, Outcome, Rules, blackened, examine
 from wardround.imaging.burned_in.regions import known_regions
-from wardround.imaging.grey import Grey, Tags, read_stack
-from wardround.imaging.header import text
 from wardround.imaging.quarantine import Quarantine, State, content_digest
+from wardround.imaging.reading.grey import Grey, Tags, read_stack
+from wardround.imaging.reading.header import text
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.settings import IntakeSettings
 

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from wardround.imaging.kinds import Kind, kind_of
 from wardround.imaging.labels import LabelTable
+from wardround.imaging.reading.kinds import Kind, kind_of
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.scan import Found
 from wardround.imaging.splits import strata

@@ -9,10 +9,17 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 from pydicom.dataset import Dataset
 
-from wardround.imaging.header import CLAIM_TAGS, IDENTITY_TAGS, check_claims, quiet, read_dataset, text
-from wardround.imaging.kinds import Kind, kind_of
 from wardround.imaging.label_file import KEY_COLUMNS
 from wardround.imaging.labels import image_keys
+from wardround.imaging.reading.header import (
+    CLAIM_TAGS,
+    IDENTITY_TAGS,
+    check_claims,
+    quiet,
+    read_dataset,
+    text,
+)
+from wardround.imaging.reading.kinds import Kind, kind_of
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.splits import keyed
 from wardround.imaging.statistics.facts import FACT_TAGS, Facts, facts_of

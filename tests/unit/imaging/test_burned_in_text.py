@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from wardround.imaging.burned_in import Outcome, Rules, Suspicion, blackened, examine
 from wardround.imaging.burned_in.network import Line, Reading
 from wardround.imaging.burned_in.words import is_harmless
-from wardround.imaging.header import quiet
+from wardround.imaging.reading.header import quiet
 
 ROOT = Path(__file__).resolve().parents[3]
 PSEUDO = ROOT.parent / "shared" / "data" / "deid_pseudophi"

@@ -13,9 +13,9 @@ from wardround.imaging.deid.options import Options
 from wardround.imaging.deid.policy import Action
 from wardround.imaging.deid.rules import Rules
 from wardround.imaging.gate import GATE_TAGS
-from wardround.imaging.grey import GREY_TAGS
 from wardround.imaging.intake import preprocess
 from wardround.imaging.quarantine import PICTURE, Quarantine, State
+from wardround.imaging.reading.grey import GREY_TAGS
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import pytest
 from imaging_cases import Settings
 from scipy.ndimage import zoom
 
-from wardround.imaging.header import quiet
 from wardround.imaging.intake import preprocess
-from wardround.imaging.pixels import read_grey, to_unit
+from wardround.imaging.reading.header import quiet
+from wardround.imaging.reading.pixels import read_grey, to_unit
 from wardround.local import phantoms, phantoms_mr
 
 

@@ -9,8 +9,8 @@ from imaging_cases import WriteXray, change, jpeg_lossless, picture
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
-from wardround.imaging.header import quiet
-from wardround.imaging.pixels import quantised, read_grey, to_unit
+from wardround.imaging.reading.header import quiet
+from wardround.imaging.reading.pixels import quantised, read_grey, to_unit
 from wardround.imaging.reasons import Refusal
 from wardround.imaging.resize import fit
 from wardround.imaging.writer import Grey

@@ -9,7 +9,7 @@ import pytest
 from imaging_cases import Settings
 from volume_cases import items_of, reasons, scan, volume_of
 
-from wardround.imaging.header import quiet
+from wardround.imaging.reading.header import quiet
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 PSEUDO = SHARED / "deid_pseudophi"

@@ -11,7 +11,7 @@ from imaging_cases import Settings
 from slice_cases import Box, pictures, write_singles
 from volume_cases import items_of, scan
 
-from wardround.imaging.header import quiet
+from wardround.imaging.reading.header import quiet
 from wardround.imaging.volumes.resampling import along_slices, plane, weights
 from wardround.imaging.volumes.volume import read_volume
 

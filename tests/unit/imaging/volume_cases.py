@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from wardround.imaging.decode import decode_item
-from wardround.imaging.header import quiet
 from wardround.imaging.items import Item, Refused, make_items
 from wardround.imaging.labels import LabelTable, Said
+from wardround.imaging.reading.header import quiet
 from wardround.imaging.reasons import Reason
 from wardround.imaging.scan import Found, ScanRule, list_files, scan_file
 from wardround.imaging.settings import IntakeSettings

@@ -23,7 +23,7 @@ from wardround.imaging.burned_in.regions import (
 from wardround.imaging.burned_in.verdict import Box, Finding, Outcome, Suspicion, Verdict
 from wardround.imaging.burned_in.views import Windows, as_grey
 from wardround.imaging.burned_in.words import HARMLESS
-from wardround.imaging.header import text
+from wardround.imaging.reading.header import text
 
 # Up to this many frames each is looked at; of more, so many at a time.
 _SINGLE, _GROUP = 3, 12

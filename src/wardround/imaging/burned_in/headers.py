@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pydicom.dataset import Dataset
 
 from wardround.imaging.burned_in.verdict import Suspicion
-from wardround.imaging.header import text
+from wardround.imaging.reading.header import text
 
 _OVERLAY_GROUPS = range(0x6000, 0x6020, 2)
 _OVERLAY_BITS = tuple((group, 0x0100) for group in _OVERLAY_GROUPS)

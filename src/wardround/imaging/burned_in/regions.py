@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 
 from wardround.errors import ConfigurationError
 from wardround.imaging.burned_in.verdict import Box
-from wardround.imaging.header import text
+from wardround.imaging.reading.header import text
 
 Edge = Annotated[float, Field(ge=0, le=1)]
 

@@ -8,14 +8,13 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from wardround.errors import StoppedError, WardroundError
 from wardround.imaging import burned_in
+from wardround.imaging.busy import begin, culprit, finished
 from wardround.imaging.deid.files import MAX_BYTES, deidentify_object, name_of, read_object, write_object
 from wardround.imaging.deid.options import Options
 from wardround.imaging.deid.rules import Rules
 from wardround.imaging.gate import check_pixels
-from wardround.imaging.header import quiet
-from wardround.imaging.pool import stopping
+from wardround.imaging.reading.header import quiet
 from wardround.imaging.reasons import Reason, Refusal
 
 
@@ -58,26 +57,17 @@ def run_batch(batch: Batch) -> None:
     """De-identifies a batch's files and writes its records. Raises StoppedError between two files."""
     records = []
     for place, (file, state) in enumerate(batch.files):
-        if stopping():
-            raise StoppedError("de-identification was stopped; start it again to go on")
-        _marker(batch).write_text(str(place))
+        begin(batch.result, place, "de-identification")
         records.append(_one(batch, place, file, state))
     part = batch.result.with_suffix(".part")
     part.write_text("".join(record.model_dump_json(exclude_none=True) + "\n" for record in records))
     os.replace(part, batch.result)
-    _marker(batch).unlink(missing_ok=True)
+    finished(batch.result)
 
 
 def blamed(batch: Batch, reason: Reason) -> Batch:
     """The batch again, without the file it was busy with when its process ended for that reason."""
-    marker = _marker(batch)
-    busy = int(marker.read_text()) if marker.exists() else None
-    if busy is None or busy in dict(batch.fatal):
-        raise WardroundError(
-            "worker processes end before they begin; is there enough memory?", code="worker-died"
-        )
-    marker.unlink()
-    return replace(batch, fatal=(*batch.fatal, (busy, reason)))
+    return replace(batch, fatal=(*batch.fatal, (culprit(batch.result, dict(batch.fatal)), reason)))
 
 
 def read_records(state: Path) -> Iterator[Record]:
@@ -121,7 +111,3 @@ def _rules(options: Options, key: bytes) -> Rules:
 @lru_cache(maxsize=1)
 def _catalogue() -> burned_in.Rules:
     return burned_in.Rules()
-
-
-def _marker(batch: Batch) -> Path:
-    return batch.result.with_suffix(".busy")

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from wardround.errors import ConfigurationError
 from wardround.imaging.deid.deidentify import deidentify
 from wardround.imaging.deid.rules import Account, Rules
-from wardround.imaging.header import check_source, guarded, quiet, text
+from wardround.imaging.reading.header import check_source, guarded, quiet, text
 from wardround.imaging.reasons import Reason, Refusal
 
 Gate = Callable[[Dataset], None]

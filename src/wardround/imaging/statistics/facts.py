@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 from pydicom.dataset import Dataset
 
-from wardround.imaging.header import text
+from wardround.imaging.reading.header import text
 from wardround.imaging.statistics.vocabulary import NOT_STATED, OTHER, SEXES, VIEWS, clean, vendor
 
 FACT_TAGS = (

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from pydicom.dataset import Dataset
 
-from wardround.imaging.groups import GROUP_TAGS, PER_FRAME, frame_header, is_enhanced
-from wardround.imaging.header import check_claims
+from wardround.imaging.reading.groups import GROUP_TAGS, PER_FRAME, frame_header, is_enhanced
+from wardround.imaging.reading.header import check_claims
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.volumes.slices import SLICE_TAGS, Slice, slice_of
 

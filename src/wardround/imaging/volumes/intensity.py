@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from pydicom.dataset import Dataset
 
-from wardround.imaging.grey import Grey
-from wardround.imaging.header import text
-from wardround.imaging.pixels import finished, has_contrast, stretched, windowed
+from wardround.imaging.reading.grey import Grey
+from wardround.imaging.reading.header import text
+from wardround.imaging.reading.pixels import finished, has_contrast, stretched, windowed
 
 # What a CT is shown in if its slices agree on no window: from air to dense bone (HU).
 AIR, BONE = -1000.0, 1000.0

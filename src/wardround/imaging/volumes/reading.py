@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from wardround.imaging.grey import Grey, Tags, read_stack
+from wardround.imaging.reading.grey import Grey, Tags, read_stack
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.volumes.layout import Layout
 

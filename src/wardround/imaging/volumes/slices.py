@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
-from wardround.imaging.header import text
+from wardround.imaging.reading.header import text
 from wardround.imaging.splits import keyed
 
 Kind = Literal["plain", "derived", "part", "localizer", "mosaic"]

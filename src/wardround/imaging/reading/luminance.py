@@ -6,8 +6,8 @@ It is the Y of DICOM's own YBR_FULL (PS3.3 C.7.6.3.1.2), so an ultrasound image 
 import numpy as np
 from pydicom.dataset import Dataset
 
-from wardround.imaging.claims import PALETTE, Claims
-from wardround.imaging.palette import read_palette
+from wardround.imaging.reading.claims import PALETTE, Claims
+from wardround.imaging.reading.palette import read_palette
 
 _WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
 

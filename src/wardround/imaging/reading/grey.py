@@ -9,14 +9,14 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_modality_lut
 
-from wardround.imaging.claims import CLAIM_TAGS
-from wardround.imaging.deadline import limited
-from wardround.imaging.groups import GROUP_TAGS, frame_header, is_enhanced
-from wardround.imaging.header import text
-from wardround.imaging.luminance import is_colour, luminance
-from wardround.imaging.palette import PALETTE_TAGS
+from wardround.imaging.reading.claims import CLAIM_TAGS
+from wardround.imaging.reading.deadline import limited
+from wardround.imaging.reading.groups import GROUP_TAGS, frame_header, is_enhanced
+from wardround.imaging.reading.header import text
+from wardround.imaging.reading.luminance import is_colour, luminance
+from wardround.imaging.reading.palette import PALETTE_TAGS
+from wardround.imaging.reading.stored import Stored, open_stored, refusing
 from wardround.imaging.reasons import Reason, Refusal
-from wardround.imaging.stored import Stored, open_stored, refusing
 
 # Keywords, or (group, element) where there is none.
 Tags = tuple[str | tuple[int, int], ...]

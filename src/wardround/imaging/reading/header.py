@@ -24,11 +24,11 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from wardround.imaging.claims import CLAIM_TAGS, check_claims
-from wardround.imaging.deadline import limited
-from wardround.imaging.kinds import file_meta, syntax_in
+from wardround.imaging.reading.claims import CLAIM_TAGS, check_claims
+from wardround.imaging.reading.deadline import limited
+from wardround.imaging.reading.kinds import file_meta, syntax_in
+from wardround.imaging.reading.structure import check_structure
 from wardround.imaging.reasons import Reason, Refusal
-from wardround.imaging.structure import check_structure
 
 __all__ = ["CLAIM_TAGS", "IDENTITY_TAGS", "PIXEL_TAGS", "check_claims", "quiet", "read_dataset", "text"]
 

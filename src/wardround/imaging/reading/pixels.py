@@ -6,9 +6,9 @@ The order is that of the greyscale pipeline (PS3.4 N.2): stored values, modality
 import numpy as np
 from pydicom.dataset import Dataset
 
-from wardround.imaging.grey import Grey, Stack, read_grey, read_stack
+from wardround.imaging.reading.grey import Grey, Stack, read_grey, read_stack
+from wardround.imaging.reading.windows import Linear, linear_window, looked_up, sigmoid
 from wardround.imaging.reasons import Reason, Refusal
-from wardround.imaging.windows import Linear, linear_window, looked_up, sigmoid
 
 __all__ = [
     "Grey",

@@ -11,11 +11,11 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
 from pydicom.uid import UID, RLELossless
 
-from wardround.imaging.claims import CLAIM_TAGS, Claims, read_claims, syntax_of
-from wardround.imaging.codecs import decoder_of
-from wardround.imaging.codestream import check_codestream, check_runs
-from wardround.imaging.deadline import limited
-from wardround.imaging.header import read_dataset
+from wardround.imaging.reading.claims import CLAIM_TAGS, Claims, read_claims, syntax_of
+from wardround.imaging.reading.codecs import decoder_of
+from wardround.imaging.reading.codestream import check_codestream, check_runs
+from wardround.imaging.reading.deadline import limited
+from wardround.imaging.reading.header import read_dataset
 from wardround.imaging.reasons import Reason, Refusal
 
 _FLOATS = ("FloatPixelData", "DoubleFloatPixelData")

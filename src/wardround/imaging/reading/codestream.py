@@ -5,7 +5,7 @@ A decoder allocates what the codestream claims, so a small header must not hide 
 
 from typing import NamedTuple
 
-from wardround.imaging.claims import Claims
+from wardround.imaging.reading.claims import Claims
 from wardround.imaging.reasons import Reason, Refusal
 
 # Start-of-frame markers of ISO/IEC 10918-1 table B.1, and SOF55 of JPEG-LS (ISO/IEC 14495-1).

@@ -9,10 +9,13 @@ processor's, so that other work on the machine counts little. Then whole intakes
 import argparse
 import json
 import os
+import resource
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -29,7 +32,6 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from benchmarks.job_f import say
 from wardround.imaging.decode import decode_item
 from wardround.imaging.intake import preprocess
 from wardround.imaging.labels import write_labels
@@ -73,6 +75,11 @@ def main() -> None:
     print(json.dumps(result))
 
 
+def say(text: str) -> None:
+    """Print progress where it does not mix with the result. (benchmarks.job_f loads TensorFlow, workers must not.)"""
+    print(text, file=sys.stderr, flush=True)
+
+
 def _one_core(paths: list[Path], turns: int) -> dict[str, float]:
     """Processor seconds an image, best of the turns of each file: intake, intake with its scan, bare pydicom."""
     say(f"reading {paths[0].parent.name}")
@@ -108,21 +115,39 @@ def _seconds(step: Callable[[Path], object], path: Path) -> float:
 
 
 def _workers(folder: Path, images: int, turns: int) -> dict[str, float]:
-    """Wall seconds of whole intakes, in turn with one worker and with two; the medians and their ratio."""
+    """Wall seconds of whole intakes, in turn with one worker and with two; the medians and their ratio.
+
+    Where other work takes the machine's cores, the workers' processor seconds tell whether they hinder each other.
+    """
+    # TensorFlow is loaded by the process that writes shards, once, and by no worker.
+    import_module("wardround.imaging.shards")
     source = folder / "intake"
     uids = []
     for kind in KINDS:
         uids += [_save(source / f"{kind}{index}.dcm", kind, "j2k", index) for index in range(images // 2)]
     labels = write_labels(folder / "labels.csv", "sop_instance", [(uid, "normal") for uid in uids])
-    times: dict[int, list[float]] = {1: [], 2: []}
+    times: dict[int, list[tuple[float, float]]] = {1: [], 2: []}
     for turn in range(turns):
         for workers, seen in times.items():
             say(f"an intake with {workers} worker(s)")
-            start = time.perf_counter()
+            start, used = time.perf_counter(), _children_s()
             preprocess(source, labels, folder / f"out{turn}-{workers}", _settings(folder, workers))
-            seen.append(time.perf_counter() - start)
-    one, two = (statistics.median(times[workers]) for workers in (1, 2))
-    return {"ratio": one / two, "one_worker_s": one, "two_workers_s": two, "images": len(uids)}
+            seen.append((time.perf_counter() - start, _children_s() - used))
+    (one, one_cpu), (two, two_cpu) = (map(statistics.median, zip(*times[workers])) for workers in (1, 2))
+    return {
+        "ratio": one / two,
+        "one_worker_s": one,
+        "two_workers_s": two,
+        "one_worker_cpu_s": one_cpu,
+        "two_workers_cpu_s": two_cpu,
+        "images": len(uids),
+        "load": os.getloadavg()[0],
+    }
+
+
+def _children_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _settings(folder: Path, workers: int) -> IntakeSettings:

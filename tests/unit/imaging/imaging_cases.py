@@ -1,5 +1,7 @@
 """What the imaging tests share: pictures, identifiers, and changing a DICOM file element by element."""
 
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +19,8 @@ from pydicom.uid import (
     MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
 )
 
+from wardround.imaging import chunks
+from wardround.imaging.reading.deadline import limited
 from wardround.imaging.settings import IntakeSettings
 from wardround.imaging.writer import Grey, Origin
 
@@ -122,3 +126,34 @@ def film(text: str = "", seed: int = 0, side: int = 320) -> np.ndarray:
     ink = Image.new("L", (side, side))
     ImageDraw.Draw(ink).text((12, 16), text, fill=255, font=ImageFont.load_default(20))
     return np.where(np.asarray(ink) > 100, 4095, values).clip(0, 4095).astype(np.uint16)
+
+
+def crash_on_x7(chunk: chunks.Chunk) -> None:
+    """Works like the intake's own, but one file ends the process as a crashing decoder would."""
+    _run_with(chunk, lambda: os.kill(os.getpid(), signal.SIGSEGV))
+
+
+def hang_on_x7(chunk: chunks.Chunk) -> None:
+    """Works like the intake's own, but a decoder never comes back from one file."""
+
+    def hang() -> None:
+        with limited():
+            while True:
+                pass
+
+    _run_with(chunk, hang)
+
+
+def _run_with(chunk: chunks.Chunk, trouble: Callable[[], None]) -> None:
+    decode = chunks.decode_item
+
+    def troubled(paths: list[Path], *rest: object) -> np.ndarray:
+        if paths[0].name == "x7.dcm":
+            trouble()
+        return decode(paths, *rest)
+
+    chunks.decode_item = troubled
+    try:
+        chunks.run_chunk(chunk)
+    finally:
+        chunks.decode_item = decode

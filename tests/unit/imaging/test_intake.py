@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from imaging_cases import Label, Settings, WriteSeries, WriteXray, picture
+from imaging_cases import Label, Settings, WriteSeries, WriteXray, crash_on_x7, hang_on_x7, picture
 
 from wardround.errors import ConfigurationError
-from wardround.imaging import chunks, intake
+from wardround.imaging import intake
 from wardround.imaging.dataset import DatasetInfo
 from wardround.imaging.intake import IntakeError, preprocess
 from wardround.imaging.settings import IntakeSettings
@@ -138,20 +138,16 @@ def test_a_process_that_a_file_crashes_costs_only_that_file(
     assert refusals(tmp_path / "out") == {"1/x7.dcm": "decoder-crash"}
 
 
-def crash_on_x7(chunk: chunks.Chunk) -> None:
-    """Works like the intake's own, but one file ends the process as a crashing decoder would."""
-    decode = chunks.decode_item
-
-    def crash(paths: list[Path], *how: object) -> np.ndarray:
-        if paths[0].name == "x7.dcm":
-            os.kill(os.getpid(), signal.SIGSEGV)
-        return decode(paths, *how)
-
-    chunks.decode_item = crash
-    try:
-        chunks.run_chunk(chunk)
-    finally:
-        chunks.decode_item = decode
+def test_a_file_that_a_decoder_hangs_on_is_given_up(
+    tmp_path: Path, hospital: tuple[Path, Path], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "run_chunk", hang_on_x7)
+    info = preprocess(*hospital, tmp_path / "out", settings(workers=2, seconds=2))
+    assert info.refusals == {"too-slow": 1} and total(info) == 39
+    with (tmp_path / "out" / "refusals.csv").open() as stream:
+        (row,) = csv.DictReader(stream)
+    assert row["sop_class"] == "Digital X-Ray Image Storage - For Presentation"
+    assert row["transfer_syntax"] == "Explicit VR Little Endian"
 
 
 def test_series_become_volumes(

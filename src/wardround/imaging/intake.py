@@ -84,8 +84,7 @@ def preprocess(
         raise ConfigurationError(
             f"source {source} is not a folder; give the folder that holds the DICOM files"
         )
-    if settings.quarantine is None:
-        settings = settings.model_copy(update={"quarantine": out})
+    settings = settings.for_dataset(out)
     key, paths = settings.split_key(), list_files(source)
     table = read_labels(labels, settings.labels, settings.label_encoding).hashed(key)
     assignments = Assignments.of(settings.assignment_folder, key, settings.fractions)

@@ -87,6 +87,10 @@ class IntakeSettings(BaseModel):
         """Where patients' splits are remembered."""
         return self.split_key_file.parent if self.assignments is None else self.assignments
 
+    def for_dataset(self, out: Path) -> Self:
+        """The settings with a place for quarantine: the dataset's folder, if no other was chosen."""
+        return self if self.quarantine else self.model_copy(update={"quarantine": out})
+
     def split_key(self) -> bytes:
         """The secret bytes; raises ConfigurationError if the file is absent or too short."""
         try:

@@ -11,7 +11,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from logging import getLogger
 from pathlib import Path
 
@@ -56,7 +56,7 @@ def prepare(
     Raises what `intake.preprocess` raises; StoppedError within two seconds of `stop` while fetching; SourceError
     and its kinds, NoSpaceError and UntrustedSourceError when fetching ends early. Then the next call goes on.
     """
-    source = order.source
+    source, order = order.source, replace(order, settings=order.settings.for_dataset(order.out))
     if isinstance(source, FolderSource):
         return intake.preprocess(source.path, order.labels, order.out, order.settings, progress)
     with opened(order.incoming / spool_name(source)) as spool:

@@ -33,9 +33,9 @@ from pydicom.uid import (
 )
 
 from wardround.imaging.decode import decode_item
-from wardround.imaging.header import quiet
 from wardround.imaging.intake import preprocess
 from wardround.imaging.labels import write_labels
+from wardround.imaging.reading.header import quiet
 from wardround.imaging.resize import fit
 from wardround.imaging.scan import ScanRule, scan_file
 from wardround.imaging.settings import IntakeSettings
@@ -84,9 +84,7 @@ def _one_core(paths: list[Path], turns: int) -> dict[str, float]:
     """Processor seconds an image, best of the turns of each file: intake, intake with its scan, bare pydicom."""
     say(f"reading {paths[0].parent.name}")
     settings = _settings(paths[0].parent, workers=0)
-    rule = ScanRule(
-        key=b"k" * 16, label_keyword="PatientID", modality=KINDS, fractions=(1, 0, 0), max_bytes=1 << 29
-    )
+    rule = ScanRule(key=b"k" * 16, modality=KINDS, max_bytes=1 << 29)
     steps: dict[str, Callable[[Path], object]] = {
         "intake_s": lambda path: decode_item([path], settings),
         "bare_s": _bare,

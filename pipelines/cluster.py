@@ -1,6 +1,7 @@
 """What every task of Wardround needs of a namespace: a volume, a Secret, retries, no cache.
 
-The Secret is mounted at /etc/wardround: `site.yaml` or `coordinator.yaml` (settings), `key.pem`, `s3.json`.
+The Secret is mounted at /etc/wardround: `site.yaml` or `coordinator.yaml` (settings), `key.pem`, `s3.json`, and
+`source.json` (the login to the hospital's image archive, where images come from one).
 """
 
 from kfp import dsl, kubernetes
@@ -26,5 +27,6 @@ def step(task: dsl.PipelineTask) -> dsl.PipelineTask:
 
 
 def reads_images(task: dsl.PipelineTask) -> dsl.PipelineTask:
-    """A task that also sees the hospital's images."""
+    """A task that also sees the hospital's images: a volume, or an archive with its login."""
+    task.set_env_variable("WARDROUND_SOURCE_CREDENTIALS_FILE", f"{_SECRETS}/source.json")
     return kubernetes.mount_pvc(task, pvc_name=IMAGES_VOLUME, mount_path="/images")

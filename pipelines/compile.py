@@ -13,6 +13,10 @@ _EXAMPLE = (
 
 
 @dsl.pipeline(name="wardround-compile", description="Compile a recipe to a plan; its digest is the output.")
-def compile_pipeline(recipe_yaml: str = _EXAMPLE, plan_folder: str = "/work/plan") -> None:
+def compile_pipeline(
+    recipe_yaml: str = _EXAMPLE,
+    python_files_by_name: dict = {},  # type: ignore[type-arg]  # noqa: B006 - kfp copies it
+    plan_folder: str = "/work/plan",
+) -> None:
     """Every parameter has a default: without one, Kubeflow's form keeps Start disabled."""
-    step(compile_recipe(recipe=recipe_yaml, plan=plan_folder))
+    step(compile_recipe(recipe=recipe_yaml, files=python_files_by_name, plan=plan_folder))

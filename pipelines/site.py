@@ -21,7 +21,8 @@ def site_pipeline(
     signing_key_file: str = "",
     approved_plan_digests: list = [],  # type: ignore[type-arg]  # noqa: B006 - kfp copies it
     approvals_folder: str = "",
-    dicom_folder: str = "/images",
+    dicom_folder_or_archive_url: str = "/images",
+    studies_to_select: dict = {},  # type: ignore[type-arg]  # noqa: B006 - kfp copies it
     labels_csv_file: str = "/images/labels.csv",
     split_key_file: str = "",
     work_folder: str = "/work",
@@ -41,7 +42,12 @@ def site_pipeline(
         "work": work_folder,
         "settings": settings_file,
     }
-    images = {"dicom": dicom_folder, "labels": labels_csv_file, "split_key": split_key_file}
+    images = {
+        "dicom": dicom_folder_or_archive_url,
+        "select": studies_to_select,
+        "labels": labels_csv_file,
+        "split_key": split_key_file,
+    }
     prepared = reads_images(step(preprocess(**who, **images)))
     dataset = prepared.outputs["dataset"]
     trained = step(train(**who, data=dataset))

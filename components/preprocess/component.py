@@ -16,6 +16,7 @@ def preprocess(
     approved_digests: list,  # type: ignore[type-arg]
     approvals: str,
     dicom: str,
+    select: dict,  # type: ignore[type-arg]
     labels: str,
     split_key: str,
     work: str,

@@ -26,13 +26,13 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import BaseModel
 
-from wardround.imaging.grey import read_stack
-from wardround.imaging.header import quiet
-from wardround.imaging.kinds import Kind, kind_of
-from wardround.imaging.pixels import to_unit
 from wardround.imaging.pool import Crew, Limits
+from wardround.imaging.reading.grey import read_stack
+from wardround.imaging.reading.header import quiet
+from wardround.imaging.reading.kinds import Kind, kind_of
+from wardround.imaging.reading.pixels import to_unit
+from wardround.imaging.reading.stored import Stored, open_stored
 from wardround.imaging.reasons import Reason, Refusal
-from wardround.imaging.stored import Stored, open_stored
 
 MAX_BYTES = 512 << 20
 SECONDS = 20.0

@@ -4,17 +4,10 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from wardround.exchange.errors import (
     DeniedError,
@@ -26,8 +19,9 @@ from wardround.exchange.errors import (
 from wardround.exchange.s3 import S3Exchange
 from wardround.exchange.settings import S3Settings, from_environment
 from wardround.exchange.store import Store
-from wardround.local.seaweed import Certificate, Identity, SeaweedServer
+from wardround.local.seaweed import Identity, SeaweedServer
 
+from .certificates import self_signed
 from .conftest import Backend, free_port
 from .tap import Tap
 
@@ -221,7 +215,7 @@ def test_seaweedfs_has_no_events_and_is_polled(seaweedfs: Backend) -> None:
 
 
 def test_https_works_with_the_own_authority_and_is_refused_without(tmp_path: Path) -> None:
-    certificate = _certificate(tmp_path)
+    certificate = self_signed(tmp_path)
     admin = Identity.generate("admin", ["Admin"])
     with SeaweedServer(tmp_path / "server", [admin], certificate) as server:
         assert server.endpoint.startswith("https://")
@@ -254,28 +248,3 @@ def _everything(error: BaseException | None) -> str:
         texts.append(f"{error} {error!r} {vars(error)}")
         error = error.__cause__ or error.__context__
     return "\n".join(texts)
-
-
-def _certificate(folder: Path) -> Certificate:
-    """A self-signed certificate for 127.0.0.1, which is its own authority."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "wardround test")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem, secret = folder / "server.pem", folder / "server.key"
-    pem.write_bytes(certificate.public_bytes(Encoding.PEM))
-    secret.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return Certificate(pem, secret)

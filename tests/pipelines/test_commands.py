@@ -5,14 +5,19 @@ import os
 import stat
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from wardround.cli.options import read_settings
+from wardround.cli.steps_compile import write_files
 from wardround.errors import ConfigurationError
-from wardround.recipe.schema import Image, Task
+from wardround.recipe.schema import Image, Recipe, Task
 from wardround.site.intake import dataset_name, make_split_key
 
 DIGEST = "ab" * 32
@@ -113,3 +118,32 @@ def test_a_data_set_is_named_by_the_task_and_nothing_else() -> None:
     assert dataset_name(task) == dataset_name(Task.model_validate(json.loads(task.model_dump_json())))
     assert dataset_name(task) != dataset_name(Task(labels=("b", "a")))
     assert dataset_name(task) != dataset_name(Task(labels=("a", "b"), image=Image(bits=16)))
+
+
+def test_a_recipes_python_files_reach_the_compiler_through_the_pipelines_input(tmp_path: Path) -> None:
+    write_files({"model.py": "def build(shape, classes): ...", "parts/loss.py": "# ä"}, tmp_path)
+    assert (tmp_path / "model.py").read_text().startswith("def build")
+    assert (tmp_path / "parts" / "loss.py").read_text(encoding="utf-8") == "# ä"
+
+
+@given(
+    st.text(max_size=30) | st.sampled_from(["../x.py", "/etc/x.py", "a/../../x.py", "a//b.py", ".hidden", ""])
+)
+def test_a_file_is_never_written_outside_of_the_recipes_folder(name: str) -> None:
+    with TemporaryDirectory() as folder:
+        inside = Path(folder) / "inside"
+        inside.mkdir()
+        with suppress(ConfigurationError):
+            write_files({name: "x"}, inside)
+        assert os.listdir(folder) == ["inside"]
+
+
+def test_a_recipe_names_its_files_once() -> None:
+    both = {
+        "name": "own",
+        "task": {"labels": ["a", "b"]},
+        "model": {"file": "parts.py", "function": "build"},
+        "algorithm": {"name": "custom", "process": {"file": "parts.py", "function": "make"}},
+    }
+    assert Recipe.model_validate(both).files == ("parts.py",)
+    assert Recipe.model_validate({**both, "model": {"builtin": "logistic"}, "algorithm": {}}).files == ()

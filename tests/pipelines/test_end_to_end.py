@@ -66,7 +66,7 @@ def site_arguments(folder: Path, site: str, keys: dict[str, SigningKey], plan: P
         "site": site,
         "coordinator_public_key": keys["coordinator"].public.text,
         "approved_plan_digests": [load_plan(plan).digest],
-        "dicom_folder": str(folder / "images" / site / "dicom"),
+        "dicom_folder_or_archive_url": str(folder / "images" / site / "dicom"),
         "split_key_file": str(folder / "split.key"),
         "labels_csv_file": str(folder / "images" / site / "labels.csv"),
     }

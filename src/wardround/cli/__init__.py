@@ -23,10 +23,17 @@ COMMANDS = {
         "Show what a plan does and what would leave a hospital; simulate it.",
     ),
     "site": ("wardround.cli.site", "app", "A hospital's steps: preprocess, train, evaluate, approve."),
+    "deid": ("wardround.cli.deid", "deid", "De-identify a folder of DICOM files (PS3.15 Annex E)."),
+    "data": ("wardround.cli.data", "app", "Look at a hospital's prepared data before anything is trained."),
     "coordinator": (
         "wardround.cli.coordinator",
         "app",
         "The coordinator's steps: open, aggregate, evaluate.",
+    ),
+    "quarantine": (
+        "wardround.cli.quarantine",
+        "app",
+        "Decide about images that may show who the patient is.",
     ),
 }
 

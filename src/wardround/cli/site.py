@@ -16,7 +16,6 @@ app.command("key")(key)
 _PREFIX = "WARDROUND_SITE_"
 # Where no data set is read, none has to be named.
 _NO_DATA = {"data": "datasets"}
-Folder = Annotated[Path | None, typer.Option(help="Folder of DICOM files, searched with all its folders.")]
 Labels = Annotated[Path | None, typer.Option(help="CSV: an identifier (accession, study, …) and a label.")]
 SplitKey = Annotated[
     Path | None, typer.Option(help="Secret that assigns patients to splits; made if not given.")
@@ -31,19 +30,23 @@ Show = Annotated[
 @step(SiteSettings, _PREFIX, **_NO_DATA)
 def preprocess(
     given: Step[SiteSettings],
-    dicom: Folder = None,
     labels: Labels = None,
     split_key: SplitKey = None,
     workers: Workers = None,
 ) -> None:
-    """Make the dataset that the run's plan takes from DICOM files and a label table."""
+    """Make the dataset that the run's plan takes from DICOM files and a label table.
+
+    --dicom is a folder, s3://bucket/prefix, or https://archive/dicom-web; --select says in YAML, or in a YAML
+    file, what to take from there. The login is a file that WARDROUND_SOURCE_CREDENTIALS_FILE names.
+    """
     from wardround.cli.steps import required
     from wardround.cli.steps_site import run_preprocess
+    from wardround.imaging.sources.settings import image_source
     from wardround.site.intake import Source
 
     key_file = given.given("split_key", split_key)
     source = Source(
-        dicom=Path(required(given, "dicom", dicom)),
+        images=image_source(required(given, "dicom", given.settings.dicom), given.settings.select),
         labels=Path(required(given, "labels", labels)),
         split_key=Path(key_file) if key_file else None,
         workers=workers,

@@ -6,7 +6,7 @@ import threading
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wardround.cli.executor import Artifact
 from wardround.cli.options import Step
@@ -20,20 +20,32 @@ from wardround.evaluation.summary import (
 )
 from wardround.plan.format import Plan
 from wardround.processes import run_until_signal
-from wardround.site.intake import Source, preprocess
 from wardround.site.settings import SiteSettings
+
+if TYPE_CHECKING:
+    from wardround.site.intake import Source
 
 _LOG = logging.getLogger(__name__)
 
 
-def run_preprocess(given: Step[SiteSettings], source: Source) -> None:
+def run_preprocess(given: Step[SiteSettings], source: "Source") -> None:
     """Outputs: `dataset` (folder), `dataset_digest`, `plan_digest`. Refusals by reason stay in the log."""
+    # Training and evaluation run where no DICOM library is installed.
+    from wardround.imaging.reasons import Reason
+    from wardround.site.intake import preprocess
+
     with shown_progress() as progress:
         made = run_until_signal(lambda stop: preprocess(given.settings, source, stop, progress))
     for split, info in made.info.splits.items():
         _LOG.info("%s: %d images", split, info.count)
     for reason, count in made.info.refusals.items():
         _LOG.info("refused: %d (%s)", count, reason)
+    if Reason.BURNED_IN in made.info.refusals:
+        _LOG.warning(
+            "some images may show who the patient is, and wait; look at them with: "
+            "wardround quarantine list --work %s; then start again",
+            given.settings.work,
+        )
     _LOG.info("dataset %s in %s", made.info.digest, made.folder)
     values = {
         "dataset": str(made.folder),

@@ -1,10 +1,15 @@
-"""From a round's collected updates to its outcome."""
+"""From a round's collected updates to its outcome.
+
+What does not depend on each other is written at the same time, in one thread beside this one: the decision while
+the sums are finished, and the next round's broadcast while the state goes to its bucket. The marks keep their
+order: `collected.json`, `state.json`, `outcome.json`, and then the next `round.json`.
+"""
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Literal
 
 from wardround.coordinator.aggregate import Tally
@@ -12,7 +17,7 @@ from wardround.coordinator.check import Desk
 from wardround.coordinator.collect import Collector
 from wardround.coordinator.context import Run
 from wardround.coordinator.members import Members
-from wardround.coordinator.rounds import Model, OpenRound
+from wardround.coordinator.rounds import Model, OpenRound, draft_round
 from wardround.coordinator.states import find_state, read_state, write_state
 from wardround.exchange.envelope import TensorFile
 from wardround.exchange.errors import MissingError
@@ -42,54 +47,72 @@ def play_round(
 
     Killed anywhere and called again, it goes on after the last thing that it wrote.
     """
-    desk = Desk(run, program, opened)
     rules = run.rules
     tally = Tally(program, opened, model, per_site=rules.per_site, positive=rules.positive)
-    with clock.phase("collect"):
-        collected = _decide(run, opened, desk, tally, members)
-    measured, newest = Measured(), model
-    if len(collected.accepted) >= rules.quorum:
-        with clock.phase("aggregate"):
-            measured, newest = _compute(run, program, opened, desk, tally, collected, model)
-    desk.clear()
-    outcome = _outcome(opened, collected, measured, rules.quorum, clock)
+    with ThreadPoolExecutor(1, thread_name_prefix="beside") as beside:
+        closing = _Closing(run, program, opened, model, tally, beside)
+        outcome, newest = closing.close(members, clock)
     run.channel.write(run.shared, outcome, round=opened.number)
     return outcome, newest
 
 
-def _decide(run: Run, opened: OpenRound, desk: Desk, tally: Tally, members: Members) -> CollectedMessage:
-    try:
-        return run.channel.read(run.own, CollectedMessage, run.me, round=opened.number).message
-    except MissingError:
-        collected = Collector(run, opened, desk, tally, members).collect()
-    run.channel.write(run.own, collected, round=opened.number)
-    return collected
+class _Closing:
+    """One round's end; `beside` runs what may be done at the same time."""
 
+    def __init__(
+        self,
+        run: Run,
+        program: Program,
+        opened: OpenRound,
+        model: Model,
+        tally: Tally,
+        beside: Executor,
+    ) -> None:
+        self._run, self._program, self._round = run, program, opened
+        self._model, self._tally, self._beside = model, tally, beside
+        self._desk = Desk(run, program, opened)
 
-def _compute(
-    run: Run,
-    program: Program,
-    opened: OpenRound,
-    desk: Desk,
-    tally: Tally,
-    collected: CollectedMessage,
-    model: Model,
-) -> tuple[Measured, Model]:
-    written = find_state(run, opened.number)
-    if written is not None:
-        return written.message.measured, Model(opened.number, read_state(run, program, opened.number))
-    tally.advance(sorted(collected.accepted), partial(_load, desk, collected))
-    state, measured = tally.result()
-    if state is None:
-        return measured, model
-    write_state(run, opened.number, state, measured)
-    return measured, Model(opened.number, state)
+    def close(self, members: Members, clock: Clock) -> tuple[OutcomeMessage, Model]:
+        """The outcome, not yet published, of what is in the buckets, and the newest model."""
+        with clock.phase("collect"):
+            collected, recorded = self._decide(members)
+        measured, newest = Measured(), self._model
+        reached = len(collected.accepted) >= self._run.rules.quorum
+        with clock.phase("aggregate"):
+            if reached:
+                measured, newest = self._compute(collected, recorded)
+            recorded.result()
+        self._desk.clear()
+        return _outcome(self._round, collected, measured, reached, clock), newest
 
+    def _decide(self, members: Members) -> tuple[CollectedMessage, "Future[None]"]:
+        """Who is counted, and the writing of that to the bucket, which no state may come before."""
+        run, number = self._run, self._round.number
+        try:
+            found = run.channel.read(run.own, CollectedMessage, run.me, round=number).message
+            return found, self._beside.submit(lambda: None)
+        except MissingError:
+            collected = Collector(run, self._round, self._desk, self._tally, members).collect()
+        return collected, self._beside.submit(run.channel.write, run.own, collected, round=number)
 
-def _load(desk: Desk, collected: CollectedMessage, site: str) -> Tensors:
-    accepted = collected.accepted[site]
-    spooled = desk.download(site, accepted.file, TensorFile(sha256=accepted.sha256, size=accepted.size))
-    return desk.read(spooled)
+    def _compute(self, collected: CollectedMessage, recorded: "Future[None]") -> tuple[Measured, Model]:
+        run, program, number = self._run, self._program, self._round.number
+        if (written := find_state(run, number)) is not None:
+            return written.message.measured, Model(number, read_state(run, program, number))
+        self._tally.advance(sorted(collected.accepted), lambda site: self._load(collected, site))
+        state, measured = self._tally.result()
+        if state is None:
+            return measured, self._model
+        # A wasted upload if training ends here and nothing is evaluated; otherwise the next round opens sooner.
+        drafted = self._beside.submit(draft_round, run, program, number + 1, state)
+        recorded.result()
+        write_state(run, number, state, measured)
+        return measured, Model(number, state, drafted.result())
+
+    def _load(self, collected: CollectedMessage, site: str) -> Tensors:
+        accepted = collected.accepted[site]
+        file = TensorFile(sha256=accepted.sha256, size=accepted.size)
+        return self._desk.read(self._desk.download(site, accepted.file, file))
 
 
 def _status(opened: OpenRound, reached: bool) -> Literal["completed", "evaluated", "failed"]:
@@ -99,10 +122,10 @@ def _status(opened: OpenRound, reached: bool) -> Literal["completed", "evaluated
 
 
 def _outcome(
-    opened: OpenRound, collected: CollectedMessage, measured: Measured, quorum: int, clock: Clock
+    opened: OpenRound, collected: CollectedMessage, measured: Measured, reached: bool, clock: Clock
 ) -> OutcomeMessage:
     return OutcomeMessage(
-        status=_status(opened, len(collected.accepted) >= quorum),
+        status=_status(opened, reached),
         model=opened.message.model,
         accepted=tuple(sorted(collected.accepted)),
         refused=collected.refused,

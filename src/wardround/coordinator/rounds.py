@@ -1,10 +1,12 @@
 """Opening a round: the broadcast, then `round.json`, which makes it visible."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wardround.coordinator.context import Event, Run
 from wardround.coordinator.history import History, Step, splits_of
 from wardround.coordinator.members import Members, cohort
+from wardround.exchange.envelope import TensorFile
 from wardround.exchange.errors import MissingError
 from wardround.exchange.messages import RoundMessage
 from wardround.exchange.records import publish_tensors
@@ -13,11 +15,21 @@ from wardround.plan.program import Program
 
 
 @dataclass(frozen=True)
+class Draft:
+    """A round's broadcast that is uploaded already; without a `round.json` nobody looks at it."""
+
+    number: int
+    aliases: Mapping[str, str]
+    files: dict[str, TensorFile]
+
+
+@dataclass(frozen=True)
 class Model:
-    """A server state, and the number of the round that made it."""
+    """A server state, the number of the round that made it, and the next round's broadcast if it was begun."""
 
     number: int
     state: Tensors
+    draft: Draft | None = None
 
 
 @dataclass(frozen=True)
@@ -38,23 +50,30 @@ def find_round(run: Run, number: int) -> OpenRound | None:
     return OpenRound(number, record.message, record.file("broadcast")[1].sha256)
 
 
+def draft_round(run: Run, program: Program, number: int, state: Tensors) -> Draft:
+    """Uploads the broadcast of a round that may follow. Done again, it finds the same file there."""
+    broadcast = program.prepare(state)
+    prefix = run.channel.keys.round_prefix(number)
+    files = publish_tensors(run.shared, prefix, run.spool, "broadcast", broadcast.tensors)
+    return Draft(number, dict(broadcast.aliases), files)
+
+
 def open_round(
     run: Run, program: Program, step: Step, model: Model, history: History, members: Members
 ) -> OpenRound:
     """Publishes the next round's broadcast and message. Killed in between, it is called again."""
-    number = len(history.outcomes) + 1
-    broadcast = program.prepare(model.state)
-    prefix = run.channel.keys.round_prefix(number)
-    files = publish_tensors(run.shared, prefix, run.spool, "broadcast", broadcast.tensors)
+    number, draft = len(history.outcomes) + 1, model.draft
+    if draft is None or draft.number != number:
+        draft = draft_round(run, program, number, model.state)
     members.look()
     message = RoundMessage(
         purpose="evaluate" if step == "evaluate" else "train",
         model=model.number,
         splits=splits_of(history, step, run.rules),
         cohort=cohort(members.joined, history.missing),
-        aliases=dict(broadcast.aliases),
+        aliases=dict(draft.aliases),
     )
-    run.channel.write(run.shared, message, round=number, tensors=files)
+    run.channel.write(run.shared, message, round=number, tensors=draft.files)
     run.observe(Event("opened", number, text=f"{message.purpose}, waits for {len(message.cohort)} sites"))
-    (file,) = files.values()
+    (file,) = draft.files.values()
     return OpenRound(number, message, file.sha256)

@@ -8,37 +8,22 @@ from wardround.evaluation.histograms import Counts
 from wardround.evaluation.report import Report, SiteScore
 from wardround.evaluation.tables import UNDEFINED, bounds_text, provenance
 from wardround.evaluation.verdict import verdict
+from wardround.pages import html_page, html_table
 
 # site → model → counts int [2, B] of the positive class
 Curves = Mapping[str, Mapping[str, Counts]]
 
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; }
-table { border-collapse: collapse; margin: 1rem 0; }
-th, td { border-bottom: 1px solid #ddd; padding: .3rem .8rem; text-align: left; }
-td.number { font-variant-numeric: tabular-nums; text-align: right; }
-.charts { display: flex; flex-wrap: wrap; gap: 1rem; }
-.charts svg { height: auto; max-width: 22rem; }
-"""
-
 
 def report_page(report: Report, curves: Curves | None = None) -> str:
     """The page; every text from the report is escaped. Charts are drawn for the sites in `curves`."""
-    title = escape(report.recipe)
     body = [
-        f"<h1>{title}</h1><p>{escape(provenance(report))}</p>",
+        f"<h1>{escape(report.recipe)}</h1><p>{escape(provenance(report))}</p>",
         "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in verdict(report).lines()) + "</ul>",
-        "<h2>Each site's held-out patients</h2>" + _table(_summary_head(), _summary_rows(report)),
-        "<h2>AUROC, model × tested on</h2>" + _table(("model", *report.sites), _matrix_rows(report)),
+        "<h2>Each site's held-out patients</h2>" + html_table(_summary_head(), _summary_rows(report)),
+        "<h2>AUROC, model × tested on</h2>" + html_table(("model", *report.sites), _matrix_rows(report)),
         *_charts(curves or {}),
     ]
-    head = f'<head><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style></head>'
-    return f'<!doctype html>\n<html lang="en">{head}<body>{"".join(body)}</body></html>\n'
-
-
-def _table(head: Iterable[str], rows: Iterable[str]) -> str:
-    headings = "".join(f"<th>{escape(text)}</th>" for text in head)
-    return f"<table><thead><tr>{headings}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    return html_page(report.recipe, body)
 
 
 def _summary_head() -> tuple[str, ...]:

@@ -8,12 +8,7 @@ from matplotlib.figure import Figure
 
 from wardround.evaluation.charts import calibration_chart, roc_chart
 from wardround.evaluation.histograms import Counts
-
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 64rem; padding: 0 1rem; }
-table { border-collapse: collapse; } th, td { border-bottom: 1px solid #ddd; padding: .25rem .7rem; text-align: left; }
-.charts { display: flex; flex-wrap: wrap; gap: 1rem; } .charts svg { height: auto; max-width: 24rem; }
-"""
+from wardround.pages import html_page, html_row, html_table
 
 
 def summary_page(
@@ -27,12 +22,12 @@ def summary_page(
     listed = "".join(
         f"<li>{escape(name)}: <b>{escape(show(value))}</b></li>" for name, value in facts.items()
     )
-    body = "".join(_row("td", map(show, row)) for row in rows)
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{_STYLE}</style></head><body><h1>{escape(title)}</h1><ul>{listed}</ul>"
-        f'<table>{_row("th", head)}{body}</table><div class="charts">{"".join(charts)}</div></body></html>\n'
+    body = (
+        f"<h1>{escape(title)}</h1><ul>{listed}</ul>",
+        html_table(head, (html_row(map(show, row)) for row in rows)),
+        f'<div class="charts">{"".join(charts)}</div>',
     )
+    return html_page(title, body)
 
 
 def score_charts(title: str, rows: Counts) -> list[str]:
@@ -64,10 +59,6 @@ def show(value: object) -> str:
     if isinstance(value, tuple) and len(value) == 3:
         return f"{show(value[1])} ({show(value[0])} – {show(value[2])})"
     return str(value)
-
-
-def _row(cell: str, texts: Iterable[str]) -> str:
-    return "<tr>" + "".join(f"<{cell}>{escape(text)}</{cell}>" for text in texts) + "</tr>"
 
 
 def _svg(figure: Figure) -> str:

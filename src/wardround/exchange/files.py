@@ -1,7 +1,10 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all.
+
+They are not synced to the disk, which can take longer than a round: every file that is read again later is
+compared with its digest first, so one that a power cut emptied is fetched or made anew.
+"""
 
 import errno
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +27,7 @@ def no_space_named(target: str) -> Iterator[None]:
 
 @contextmanager
 def whole_path(target: Path) -> Iterator[Path]:
-    """A path to write a file to, which takes the name `target`, synced to disk, when the block ends well.
+    """A path to write a file to, which takes the name `target` when the block ends well.
 
     It is `<target>.<random>.part` beside it, and is removed on an error. A killed process may leave a
     `.part`, which nobody reads. Raises NoSpaceError.
@@ -33,7 +36,6 @@ def whole_path(target: Path) -> Iterator[Path]:
     try:
         with no_space_named(str(target)):
             yield part
-            _sync(part)
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
@@ -44,11 +46,3 @@ def whole_file(target: Path) -> Iterator[BinaryIO]:
     """`whole_path`, opened for writing."""
     with whole_path(target) as part, part.open("xb") as file:
         yield file
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -108,7 +108,7 @@ class S3Store:
     def download(self, key: str, target: Path, *, limit: int) -> None:
         def copy() -> None:
             with self._opened(key, limit) as response, whole_file(target) as out:
-                _copy(response, out, key, limit)
+                out.writelines(_blocks(response, key, limit))
 
         self._try(key, copy)
 
@@ -217,6 +217,49 @@ class S3Store:
         if response.status >= 500:
             raise urllib3.exceptions.HTTPError(f"HTTP status {response.status}")
         return None
+
+
+@dataclass(frozen=True)
+class S3Entry:
+    """An object in a listing."""
+
+    key: str = field(repr=False)
+    size: int
+    etag: str
+
+
+class S3Reader:
+    """Somebody else's bucket, read only. Its keys are any that S3 allows, and no error shows one."""
+
+    def __init__(self, settings: S3Settings, bucket: str) -> None:
+        self._bucket = bucket
+        self._connection = _connect(settings, threading.Event())
+
+    def entries(self, prefix: str) -> Iterator[S3Entry]:
+        """The objects under a prefix, page by page as they are asked for. A failed page is not repeated."""
+        with self._named():
+            for found in self._connection.client.list_objects(self._bucket, prefix=prefix, recursive=True):
+                if not found.is_dir:
+                    yield S3Entry(found.object_name or "", found.size or 0, found.etag or "")
+
+    def blocks(self, key: str, limit: int) -> Iterator[bytes]:
+        """An object's bytes. Raises MissingError, OversizedError."""
+        with self._named():
+            response = self._connection.client.get_object(self._bucket, key)
+            try:
+                yield from _blocks(response, "of the bucket", limit)
+            except BaseException:
+                response.close()
+                raise
+            finally:
+                response.release_conn()
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except (MinioException, urllib3.exceptions.HTTPError, ParseError) as error:
+            raise _translate(error, self._bucket, None) from None
 
 
 @dataclass(frozen=True)
@@ -368,13 +411,13 @@ def _no_bucket(bucket: str) -> MissingBucketError:
     )
 
 
-def _copy(response: BaseHTTPResponse, out: BinaryIO, key: str, limit: int) -> None:
-    written = 0
+def _blocks(response: BaseHTTPResponse, key: str, limit: int) -> Iterator[bytes]:
+    read = 0
     while block := response.read(_BLOCK):
-        written += len(block)
-        if written > limit:  # a server that did not give the length
-            raise OversizedError(key, written, limit)
-        out.write(block)
+        read += len(block)
+        if read > limit:  # a server that did not give the length
+            raise OversizedError(key, read, limit)
+        yield block
 
 
 def _sha256(data: bytes) -> str:

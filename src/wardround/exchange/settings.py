@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, model_va
 
 from wardround.errors import ConfigurationError
 
+PREFIX = "WARDROUND_S3_"
 _TRUE, _FALSE = ("1", "true", "yes"), ("", "0", "false", "no")
 
 
@@ -46,7 +47,7 @@ class S3Settings(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> Self:
         _check_endpoint(self.endpoint)
-        if not self.secure and not self.allow_http and not _is_this_machine(urlsplit(self.endpoint).hostname):
+        if not self.secure and not self.allow_http and not is_this_machine(urlsplit(self.endpoint).hostname):
             raise ConfigurationError(
                 f"endpoint {self.endpoint!r} is plain http to another machine; use https, or set "
                 "WARDROUND_S3_ALLOW_HTTP=true if the network itself is encrypted"
@@ -58,23 +59,26 @@ class S3Settings(BaseModel):
         return self
 
 
-def from_environment(endpoint: str | None = None, environment: Mapping[str, str] | None = None) -> S3Settings:
+def from_environment(
+    endpoint: str | None = None, environment: Mapping[str, str] | None = None, prefix: str = PREFIX
+) -> S3Settings:
     """Settings from WARDROUND_S3_ENDPOINT, _REGION, _CA_FILE, _ALLOW_HTTP, and an identity.
 
     The identity is the JSON file `{"access_key": …, "secret_key": …}` that WARDROUND_S3_CREDENTIALS_FILE
     names, or the variables WARDROUND_S3_ACCESS_KEY and WARDROUND_S3_SECRET_KEY. `endpoint` goes before its
-    variable. Raises ConfigurationError, which never holds a secret.
+    variable. Another `prefix` than WARDROUND_S3_ is for another server than the exchange.
+    Raises ConfigurationError, which never holds a secret.
     """
     variables = os.environ if environment is None else environment
-    access_key, secret_key = _identity(variables)
-    ca_file = variables.get("WARDROUND_S3_CA_FILE")
+    access_key, secret_key = _identity(variables, prefix)
+    ca_file = variables.get(f"{prefix}CA_FILE")
     return S3Settings(
-        endpoint=endpoint or _needed(variables, "WARDROUND_S3_ENDPOINT"),
+        endpoint=endpoint or _needed(variables, prefix, "ENDPOINT"),
         access_key=access_key,
         secret_key=SecretStr(secret_key),
-        region=variables.get("WARDROUND_S3_REGION") or "us-east-1",
+        region=variables.get(f"{prefix}REGION") or "us-east-1",
         ca_file=Path(ca_file) if ca_file else None,
-        allow_http=_flag(variables, "WARDROUND_S3_ALLOW_HTTP"),
+        allow_http=_flag(variables, f"{prefix}ALLOW_HTTP"),
     )
 
 
@@ -85,16 +89,16 @@ class _Identity(BaseModel):
     secret_key: str
 
 
-def _identity(variables: Mapping[str, str]) -> tuple[str, str]:
-    path = variables.get("WARDROUND_S3_CREDENTIALS_FILE")
+def _identity(variables: Mapping[str, str], prefix: str) -> tuple[str, str]:
+    path = variables.get(f"{prefix}CREDENTIALS_FILE")
     if not path:
-        return _needed(variables, "WARDROUND_S3_ACCESS_KEY"), _needed(variables, "WARDROUND_S3_SECRET_KEY")
+        return _needed(variables, prefix, "ACCESS_KEY"), _needed(variables, prefix, "SECRET_KEY")
     try:
         identity = _Identity.model_validate(json.loads(Path(path).read_bytes()))
     except OSError as error:
         raise ConfigurationError(
             f"credentials file {path!r} cannot be read ({error.strerror}); correct "
-            "WARDROUND_S3_CREDENTIALS_FILE or the file's permissions"
+            f"{prefix}CREDENTIALS_FILE or the file's permissions"
         ) from error
     except (ValueError, ValidationError):
         # `from None`: the parser's own message may quote the file.
@@ -105,11 +109,11 @@ def _identity(variables: Mapping[str, str]) -> tuple[str, str]:
     return identity.access_key, identity.secret_key
 
 
-def _needed(variables: Mapping[str, str], name: str) -> str:
-    if not (value := variables.get(name)):
+def _needed(variables: Mapping[str, str], prefix: str, name: str) -> str:
+    if not (value := variables.get(prefix + name)):
         raise ConfigurationError(
-            f"{name} is not set; the exchange is an S3 server and needs WARDROUND_S3_ENDPOINT and "
-            "WARDROUND_S3_CREDENTIALS_FILE (or WARDROUND_S3_ACCESS_KEY and WARDROUND_S3_SECRET_KEY)"
+            f"{prefix}{name} is not set; an S3 server needs {prefix}ENDPOINT and {prefix}CREDENTIALS_FILE "
+            f"(or {prefix}ACCESS_KEY and {prefix}SECRET_KEY)"
         )
     return value
 
@@ -132,7 +136,8 @@ def _check_endpoint(endpoint: str) -> None:
         )
 
 
-def _is_this_machine(host: str | None) -> bool:
+def is_this_machine(host: str | None) -> bool:
+    """Whether a host's name or address is this machine's own, so that nothing of it crosses a network."""
     if host == "localhost":
         return True
     try:

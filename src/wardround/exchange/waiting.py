@@ -20,8 +20,11 @@ LONGEST_SECONDS = 1.0
 # A pause is a share of the time already waited, so the delay that it causes stays within that share of the
 # wait, and the number of looks grows with the wait's logarithm only.
 SHARE = 0.12
-# For this share of the time that the last wait of its kind took, nothing is looked at (but every second).
-QUIET_SHARE = 0.75
+# For this share of the time that the last wait of its kind took, nothing is looked at (but every second); around
+# that time the looks are close, because somebody's next step hangs on them.
+QUIET_SHARE = 0.85
+DUE_SHARE = 1.3
+CLOSE_SHARE = 0.04
 # A waiter that is told also looks by itself this often: an event may get lost with its connection.
 SAFETY_SECONDS = 5.0
 # Two events cannot be waited for at once: how long it may take to see that the process was asked to stop.
@@ -59,8 +62,8 @@ class Rhythm:
 
     def learn(self, waited: float, looks: int) -> None:
         """Remembers a wait that ended at its `looks`-th look; one that ended at the first look after the quiet
-        time may have been over long before, so the next one is left alone for half as long."""
-        self.expected = waited / 2 if looks == 2 else waited
+        time may have been over before, so the next one is left alone for less."""
+        self.expected = waited * 0.75 if looks == 2 else waited
 
 
 class SilentWatch:
@@ -114,7 +117,8 @@ def wait_until(
 
 def _pause(waited: float, expected: float) -> float:
     quiet = expected * QUIET_SHARE - waited
-    pause = quiet if quiet > 0 else waited * SHARE
+    share = CLOSE_SHARE if waited < expected * DUE_SHARE else SHARE
+    pause = quiet if quiet > 0 else waited * share
     # Jitter keeps the sites of a federation from asking in step.
     return min(max(FIRST_SECONDS, pause), LONGEST_SECONDS) * random.uniform(0.8, 1.2)
 

@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import TypeAdapter
 
-from wardround.errors import StoppedError, WardroundError
+from wardround.imaging.busy import begin, culprit, finished
 from wardround.imaging.decode import decode_item
+from wardround.imaging.gate import gate_of
 from wardround.imaging.items import Item, Refused, refuse_all
-from wardround.imaging.kinds import kind_of
-from wardround.imaging.pool import stopping
+from wardround.imaging.reading.kinds import kind_of
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.scan import Found, ScanRule, scan_file
 from wardround.imaging.settings import IntakeSettings
@@ -72,14 +72,7 @@ def length(chunk: Chunk) -> int:
 
 def blamed(chunk: Chunk, reason: Reason) -> Chunk:
     """The chunk again, without what it was busy with when its process ended for that reason."""
-    marker = _marker(chunk)
-    busy = int(marker.read_text()) if marker.exists() else None
-    if busy is None or busy in dict(chunk.fatal):
-        raise WardroundError(
-            "worker processes end before they begin; is there enough memory?", code="worker-died"
-        )
-    marker.unlink()
-    return replace(chunk, fatal=(*chunk.fatal, (busy, reason)))
+    return replace(chunk, fatal=(*chunk.fatal, (culprit(chunk.result, dict(chunk.fatal)), reason)))
 
 
 def scanned(chunk: ScanChunk) -> tuple[Found, ...]:
@@ -102,22 +95,28 @@ def summary(chunk: DecodeChunk) -> Summary:
 def _scan(chunk: ScanChunk) -> None:
     found, fatal = [], dict(chunk.fatal)
     for place, path in enumerate(chunk.paths):
-        _begin(chunk, place)
+        begin(chunk.result, place, "the intake")
         if place in fatal:
             found.append(Found(path=path, kind=kind_of(chunk.source / path), refused=fatal[place]))
         else:
             found.append(scan_file(chunk.source, path, chunk.rule))
-    _finish(chunk, _FOUND.dump_json(tuple(found)))
+    _finish(chunk, _FOUND.dump_json(tuple(found), exclude_defaults=True))
 
 
 def _decode(chunk: DecodeChunk) -> None:
     images, labels, refused, fatal = [], [], [], dict(chunk.fatal)
+    gate = gate_of(chunk.settings)
     for place, item in enumerate(chunk.items):
-        _begin(chunk, place)
+        begin(chunk.result, place, "the intake")
         try:
             if place in fatal:
                 raise Refusal(fatal[place])
-            images.append(decode_item([chunk.source / path for path in item.paths], chunk.settings))
+            paths = [chunk.source / path for path in item.paths]
+            images.append(
+                decode_item(
+                    paths, chunk.settings, item.layout, gate.item(item.order, paths) if gate else None
+                )
+            )
             labels.append(item.label)
         except Refusal as refusal:
             refused += refuse_all(chunk.source, item.paths, refusal.reason)
@@ -132,21 +131,11 @@ def _save(chunk: DecodeChunk, images: list[np.ndarray], labels: list[int], refus
     with part.open("wb") as stream:
         np.savez(stream, images=stacked, labels=np.array(labels, np.int32), refused=reasons)
     os.replace(part, chunk.result)
-    _marker(chunk).unlink(missing_ok=True)
-
-
-def _begin(chunk: Chunk, place: int) -> None:
-    if stopping():
-        raise StoppedError("the intake was stopped; start it again to go on")
-    _marker(chunk).write_text(str(place))
+    finished(chunk.result)
 
 
 def _finish(chunk: Chunk, content: bytes) -> None:
     part = chunk.result.with_suffix(".part")
     part.write_bytes(content)
     os.replace(part, chunk.result)
-    _marker(chunk).unlink(missing_ok=True)
-
-
-def _marker(chunk: Chunk) -> Path:
-    return chunk.result.with_suffix(".busy")
+    finished(chunk.result)

@@ -1,10 +1,11 @@
 """The intake: a folder of DICOM files and a label table become a dataset of shards.
 
-    files ─ scan ─ items ─ decode ─ shards
-              └──────┴───────┴───── refusals
+    files ─ scan ─ items ─ decode ─ gate ─ shards
+              └──────┴───────┴───────┴──── refusals, quarantine
 
 Scan and decode run in chunks over processes and leave one file a chunk, so a killed intake goes on where it was.
-Only pixels and the label's class index go into the shards.
+Only pixels and the label's class index go into the shards. The first pass keeps keyed hashes of identifiers; the
+second reads no attribute that PS3.15 removes or replaces but those that the gate for burned-in text needs.
 """
 
 import math
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wardround.errors import ConfigurationError, WardroundError
+from wardround.imaging.assignments import Assignments
 from wardround.imaging.chunks import (
     Chunk,
     DecodeChunk,
@@ -26,11 +28,14 @@ from wardround.imaging.chunks import (
     summary,
 )
 from wardround.imaging.dataset import DatasetInfo, SplitInfo
-from wardround.imaging.items import Item, Refused, chunked, make_items
-from wardround.imaging.labels import LabelTable, read_labels
+from wardround.imaging.items import Item, Refused, chunked, digest, make_items, with_splits
+from wardround.imaging.labels import read_labels
 from wardround.imaging.pool import Crew, Limits
-from wardround.imaging.scan import Found, ScanRule, label_hash, list_files
+from wardround.imaging.quarantine import Quarantine, State
+from wardround.imaging.scan import Found, ScanRule, list_files
 from wardround.imaging.settings import SPLITS, IntakeSettings
+from wardround.imaging.statistics.collect import Intake, summarise
+from wardround.imaging.volumes.layout import layout_rule
 from wardround.imaging.workspace import REFUSALS, Workspace, fingerprint, write_refusals
 
 Progress = Callable[[str, int, int], None]
@@ -79,18 +84,36 @@ def preprocess(
         raise ConfigurationError(
             f"source {source} is not a folder; give the folder that holds the DICOM files"
         )
-    key, table, paths = settings.split_key(), read_labels(labels, settings.labels), list_files(source)
+    settings = settings.for_dataset(out)
+    key, paths = settings.split_key(), list_files(source)
+    table = read_labels(labels, settings.labels, settings.label_encoding).hashed(key)
+    assignments = Assignments.of(settings.assignment_folder, key, settings.fractions)
     space = Workspace(out, fingerprint(source, paths, labels, settings, key))
     if info := space.finished():
         return info
     space.open()
     with Crew(settings.workers, _limits(settings)) as crew:
-        found = _scan(space, source, paths, _rule(settings, key, table), _Shift(crew, progress))
-        items, refused = make_items(found, _hashed(table, key), by_series=settings.is_volume)
+        found = _scan(space, source, paths, _rule(settings, key), _Shift(crew, progress))
+        items, refused = make_items(found, table, layout_rule(settings))
+        items = with_splits(items, assignments.place)
         decodes = _decode(space, source, items, settings, _Shift(crew, progress))
-    info = _assemble(space, decodes.chunks, [*refused, *decodes.refused], settings)
+    refused += decodes.refused
+    info = _assemble(space, decodes.chunks, refused, settings)
+    summarise(info, Intake(found, items, refused, table, _waiting(settings, items))).save(out)
     space.close(info)
     return info
+
+
+def _waiting(settings: IntakeSettings, items: Sequence[Item]) -> Counter[str]:
+    """How many files of the items wait in quarantine, by reason."""
+    if settings.burned_in == "ignore" or settings.quarantine is None:
+        return Counter()
+    ours = {item.order[:16] for item in items}
+    waiting: Counter[str] = Counter()
+    for entry in Quarantine(settings.quarantine).entries(State.WAITING):
+        if entry.id in ours:
+            waiting.update({reason.value: entry.files for reason in entry.reasons})
+    return waiting
 
 
 def _limits(settings: IntakeSettings) -> Limits:
@@ -98,18 +121,13 @@ def _limits(settings: IntakeSettings) -> Limits:
     return Limits(settings.seconds, memory=(4 << 30) + 8 * settings.max_bytes)
 
 
-def _rule(settings: IntakeSettings, key: bytes, table: LabelTable) -> ScanRule:
+def _rule(settings: IntakeSettings, key: bytes) -> ScanRule:
     return ScanRule(
         key=key,
-        label_keyword=table.keyword,
         modality=settings.modality,
-        fractions=settings.fractions,
         max_bytes=settings.max_bytes,
+        volumes=settings.is_volume,
     )
-
-
-def _hashed(table: LabelTable, key: bytes) -> LabelTable:
-    return LabelTable(table.column, {label_hash(key, name): index for name, index in table.classes.items()})
 
 
 def _scan(space: Workspace, source: Path, paths: Sequence[str], rule: ScanRule, shift: _Shift) -> list[Found]:
@@ -139,7 +157,7 @@ def _decode_chunks(
     size = max(1, min(_CHUNK_ITEMS, _CHUNK_BYTES // element, math.ceil(len(items) / _CHUNKS)))
     parts = chunked([item for item in items if item.split == split], size)
     return [
-        DecodeChunk(space.folder / f"{split}-{index:06d}.npz", source, part, settings)
+        DecodeChunk(space.folder / f"{split}-{index:06d}-{digest(part)}.npz", source, part, settings)
         for index, part in enumerate(parts)
     ]
 

@@ -18,7 +18,7 @@ from multiprocessing.context import SpawnProcess
 from multiprocessing.synchronize import Event
 from typing import Self, TypeVar
 
-from wardround.imaging.deadline import set_limit
+from wardround.imaging.reading.deadline import set_limit
 from wardround.imaging.reasons import Reason
 
 T = TypeVar("T")

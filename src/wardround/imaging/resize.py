@@ -1,12 +1,10 @@
-"""Resampling with antialiasing: Pillow's triangle filter, whose support grows with the reduction."""
+"""Resampling of images with antialiasing: Pillow's triangle filter, whose support grows with the reduction."""
 
 import numpy as np
 from PIL import Image
 
-from wardround.imaging.volumes import Spacing
 
-
-def fit(unit: np.ndarray, size: tuple[int, int], spacing: Spacing = (1.0, 1.0)) -> np.ndarray:
+def fit(unit: np.ndarray, size: tuple[int, int], spacing: tuple[float, float] = (1.0, 1.0)) -> np.ndarray:
     """Scales float32 [rows, columns] into [H, W], keeping the aspect ratio of the body; the rest is 0.
 
     `spacing` is the distance of rows and of columns, so that pixels need not be square. The image is centred:
@@ -20,16 +18,6 @@ def fit(unit: np.ndarray, size: tuple[int, int], spacing: Spacing = (1.0, 1.0)) 
     small = _resampled(unit, height, width)
     top, left = (size[0] - height) // 2, (size[1] - width) // 2
     return np.pad(small, ((top, size[0] - height - top), (left, size[1] - width - left)))
-
-
-def fit_volume(volume: np.ndarray, size: tuple[int, int, int], spacing: Spacing = (1.0, 1.0)) -> np.ndarray:
-    """Scales float32 [slices, rows, columns] to [D, H, W]: each slice by `fit`, then the stack's whole length to D.
-
-    The stack is stretched: how much of a body a series covers differs between scanners far more than D allows for.
-    """
-    slices = np.stack([fit(plane, size[1:], spacing) for plane in volume])
-    flat = _resampled(slices.reshape(len(slices), -1), size[0], size[1] * size[2])
-    return flat.reshape(size)
 
 
 def _resampled(image: np.ndarray, height: int, width: int) -> np.ndarray:

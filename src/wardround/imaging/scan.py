@@ -7,18 +7,32 @@ import os
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
+from pydicom.dataset import Dataset
 
-from wardround.imaging.header import CLAIM_TAGS, IDENTITY_TAGS, check_claims, quiet, read_dataset, text
-from wardround.imaging.kinds import Kind, kind_of
+from wardround.imaging.label_file import KEY_COLUMNS
+from wardround.imaging.labels import image_keys
+from wardround.imaging.reading.header import (
+    CLAIM_TAGS,
+    IDENTITY_TAGS,
+    check_claims,
+    quiet,
+    read_dataset,
+    text,
+)
+from wardround.imaging.reading.kinds import Kind, kind_of
 from wardround.imaging.reasons import Reason, Refusal
-from wardround.imaging.splits import keyed, split_of
+from wardround.imaging.splits import keyed
+from wardround.imaging.statistics.facts import FACT_TAGS, Facts, facts_of
+from wardround.imaging.volumes.frames import VOLUME_TAGS, slices_of
+from wardround.imaging.volumes.slices import Slice
 
 
 class Found(BaseModel):
     """One file: its path relative to the source, its kind, and either a refusal or what places it.
 
-    instance, series, patient and label_key are keyed hashes (hex) of the identifiers; `label_key` is "" where
-    the label table's identifier is absent in the file.
+    instance, series and patient are keyed hashes (hex) of the identifiers; `label_keys` holds those under which
+    a label table may know the file, by column. `facts` are for the hospital's own statistics. `slices`: where
+    volumes are wanted, what the object holds.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -29,8 +43,9 @@ class Found(BaseModel):
     instance: str = ""
     series: str = ""
     patient: str = ""
-    label_key: str = ""
-    split: str = ""
+    label_keys: dict[str, str] = {}
+    facts: Facts = Facts()
+    slices: tuple[Slice, ...] = ()
 
 
 class ScanRule(BaseModel):
@@ -39,10 +54,9 @@ class ScanRule(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     key: bytes
-    label_keyword: str
     modality: tuple[str, ...]
-    fractions: tuple[float, ...]
     max_bytes: int
+    volumes: bool = False
 
 
 def scan_file(source: Path, path: str, rule: ScanRule) -> Found:
@@ -54,11 +68,6 @@ def scan_file(source: Path, path: str, rule: ScanRule) -> Found:
         return Found(path=path, kind=kind_of(source / path), refused=refusal.reason)
 
 
-def label_hash(key: bytes, identifier: str) -> str:
-    """The keyed hash under which a label table's identifier is compared."""
-    return keyed(key, "label", identifier)
-
-
 def list_files(source: Path) -> list[str]:
     """All files below a folder as POSIX paths relative to it, sorted; linked folders are not followed."""
     found = (Path(folder, name) for folder, _, names in os.walk(source) for name in names)
@@ -66,24 +75,34 @@ def list_files(source: Path) -> list[str]:
 
 
 def _found(source: Path, path: str, rule: ScanRule) -> Found:
-    header = read_dataset(source / path, [*IDENTITY_TAGS, *CLAIM_TAGS], rule.max_bytes)
+    more = VOLUME_TAGS if rule.volumes else ()
+    header = read_dataset(source / path, [*IDENTITY_TAGS, *CLAIM_TAGS, *FACT_TAGS, *more], rule.max_bytes)
     if text(header, "Modality") not in rule.modality:
         raise Refusal(Reason.MODALITY)
-    try:
-        check_claims(header, rule.max_bytes)
-    except (TypeError, ValueError) as error:
-        raise Refusal(Reason.DAMAGED_HEADER) from error
+    slices = _checked(header, rule)
     patient, instance = text(header, "PatientID"), text(header, "SOPInstanceUID")
     # Without a patient nothing could keep one patient's images in one split.
     if not patient or not instance:
         raise Refusal(Reason.NO_IDENTITY)
-    label_key = text(header, rule.label_keyword)
+    identifiers = {column: text(header, keyword) for column, keyword in KEY_COLUMNS.items()}
     return Found(
         path=path,
         kind=kind_of(source / path),
         instance=keyed(rule.key, "instance", instance),
         series=keyed(rule.key, "series", text(header, "SeriesInstanceUID") or instance),
         patient=keyed(rule.key, "patient", patient),
-        label_key=label_hash(rule.key, label_key) if label_key else "",
-        split=split_of(patient, rule.key, rule.fractions),
+        label_keys=image_keys(identifiers, rule.key),
+        facts=facts_of(header),
+        slices=slices,
     )
+
+
+def _checked(header: Dataset, rule: ScanRule) -> tuple[Slice, ...]:
+    try:
+        if rule.volumes:
+            return slices_of(header, rule.key, rule.max_bytes)
+        check_claims(header, rule.max_bytes)
+        return ()
+    # An element of the wrong type, or missing in a functional group; the text may quote it.
+    except (TypeError, ValueError, AttributeError, KeyError, IndexError, OverflowError) as error:
+        raise Refusal(Reason.DAMAGED_HEADER) from error

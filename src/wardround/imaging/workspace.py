@@ -14,8 +14,10 @@ from pathlib import Path
 
 from wardround.imaging.dataset import FILE_NAME, DatasetInfo
 from wardround.imaging.items import Refused
+from wardround.imaging.quarantine import Quarantine
 from wardround.imaging.settings import IntakeSettings
 from wardround.imaging.splits import keyed
+from wardround.imaging.statistics import model
 
 FOLDER = ".intake"
 REFUSALS = "refusals.csv"
@@ -48,7 +50,7 @@ class Workspace:
         """Makes the folder; what an intake with other inputs or settings left in `out` is removed first."""
         if not self.folder.exists():
             # The description goes first: shards without it are no dataset.
-            for name in (FILE_NAME, REFUSALS):
+            for name in (FILE_NAME, REFUSALS, model.FILE_NAME):
                 (self.out / name).unlink(missing_ok=True)
             for shard in self.out.glob("*-of-*.tfrecord"):
                 shard.unlink()
@@ -68,10 +70,13 @@ class Workspace:
 def fingerprint(
     source: Path, paths: Sequence[str], labels: Path, settings: IntakeSettings, key: bytes
 ) -> str:
-    """A hash of everything that the output depends on: files (path, size, time), labels, settings, key."""
+    """A hash of everything that the output depends on: files (path, size, time), labels, settings, key, decisions."""
     content = hashlib.sha256(json.dumps([_VERSION, settings.described()], sort_keys=True).encode())
     content.update(keyed(key, "fingerprint", "").encode())
     content.update(hashlib.sha256(labels.read_bytes()).digest())
+    content.update(settings.devices.read_bytes() if settings.devices else b"")
+    if settings.quarantine is not None:
+        content.update(Quarantine(settings.quarantine).digest())
     for path in paths:
         status = os.lstat(source / path)
         content.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
@@ -92,6 +97,6 @@ def write_refusals(out: Path, refused: Iterable[Refused]) -> None:
 
 def _complete(out: Path, info: DatasetInfo) -> bool:
     files = (file for split in info.splits.values() for file in split.files)
-    return all(
+    return (out / model.FILE_NAME).is_file() and all(
         (out / file.name).is_file() and (out / file.name).stat().st_size == file.bytes for file in files
     )

@@ -16,7 +16,7 @@ Kind = Literal["xray", "mr", "images"]
 RECIPES = Path(__file__).parent / "recipes"
 SEED = 1
 # How many phantoms each hospital has: of different size, as hospitals are.
-_COUNTS = {"xray": (320, 260, 220, 180), "mr": (120, 100, 90, 80)}
+_COUNTS = {"xray": (320, 260, 220, 180), "mr": (160, 140, 120, 100)}
 _FIXED = ("modality", "images", "label", "split", "sites", "seed", "recipe", "exchange_url")
 
 

@@ -114,8 +114,10 @@ def _names(sites: Iterable[str]) -> list[str]:
 
 
 def _patients(folder: DemoFolder, site: str, truth: NDArray[np.int32]) -> NDArray[np.str_]:
-    data, key = folder.data(site), folder.site(site) / "split.key"
-    return patients_of_test_split(data / "dicom", data / LABELS, key, dataset_of(folder, site), truth)
+    data, own = folder.data(site), folder.site(site)
+    return patients_of_test_split(
+        data / "dicom", data / LABELS, own / "split.key", own / "work", dataset_of(folder, site), truth
+    )
 
 
 def _judge(found: Scores, patients: NDArray[np.str_], positive: int | None) -> SiteScore:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from wardround.coordinator.settings import CoordinatorSettings
@@ -41,9 +41,14 @@ class Federation:
 
 
 def compile_task(folder: DemoFolder, choices: Choices) -> Task:
-    """The process that compiles the recipe. It runs where the recipe is: a model's file is beside it."""
-    arguments = {"recipe_yaml": folder.recipe.read_text(), "plan_folder": str(folder.plan)}
-    return replace(_pipeline("compile", "compile", arguments, folder, {}), folder=choices.recipe_folder)
+    """The process that compiles the recipe with the Python files that it names."""
+    names = choices.recipe.files
+    arguments = {
+        "recipe_yaml": folder.recipe.read_text(),
+        "python_files_by_name": {name: (choices.recipe_folder / name).read_text() for name in names},
+        "plan_folder": str(folder.plan),
+    }
+    return _pipeline("compile", "compile", arguments, folder, {})
 
 
 def site_task(federation: Federation, site: str) -> Task:
@@ -58,7 +63,7 @@ def site_task(federation: Federation, site: str) -> Task:
         "coordinator_public_key": federation.parties.coordinator.public.text,
         "signing_key_file": str(own / "key.pem"),
         "approvals_folder": str(own / "approvals"),
-        "dicom_folder": str(data / "dicom"),
+        "dicom_folder_or_archive_url": str(data / "dicom"),
         "labels_csv_file": str(data / LABELS),
         "split_key_file": str(own / "split.key"),
         "work_folder": str(own / "work"),

@@ -1,8 +1,10 @@
 """Generated head MR phantoms of four hospitals with different scanners, written as DICOM series of slices.
 
 A head is a stack of soft ellipsoids (scalp, skull, brain, ventricles) that vary from patient to patient. The label
-`lesion` is a small bright blob of the brightness of the ventricles, several slices thick. Every object says in its
-elements that it is generated.
+`lesion` is a small bright blob, several slices thick. Two hospitals' sequences show water bright, as T2 weighting
+does: a lesion is then no brighter than every head's ventricles. The other two suppress it, as FLAIR does
+(Hajnal et al. 1992). So what one kind of hospital can learn is not enough for the other's patients. Every object
+says in its elements that it is generated.
 """
 
 from collections.abc import Iterator
@@ -22,6 +24,8 @@ AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 TURNED = (-1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
 TILTED = (1.0, 0.0, 0.0, 0.0, 0.9848, -0.1736)
 _HEAD_MM = (190.0, 230.0, 230.0)
+# How steep tissues' edges are, per half field of view: over about three pixels from a tenth to nine tenths.
+_EDGE = 40.0
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,8 @@ class MRProfile:
     """A hospital's MR scanner and patients.
 
     slices, side: slices of side x side pixels; orientation: direction cosines of columns and rows; order: how
-    instance numbers run along the head (up, down or interleaved); scale: stored value of the brain; noise and
-    shading: share of it; positive: share of series with a lesion.
+    instance numbers run along the head (up, down or interleaved); scale: stored value of the brain; water: the
+    signal of water, noise and shading: shares of it; positive: share of series with a lesion.
     """
 
     name: str
@@ -39,16 +43,17 @@ class MRProfile:
     orientation: tuple[float, ...] = AXIAL
     order: str = "up"
     scale: float = 500
+    water: float = 1.5
     noise: float = 0.06
     shading: float = 0.1
     positive: float = 0.5
 
 
 HOSPITALS = (
-    MRProfile("alder", 20, 64, AXIAL, "up", 500, 0.05, 0.1, 0.5),
-    MRProfile("birch", 24, 64, TURNED, "down", 1400, 0.07, 0.2, 0.4),
-    MRProfile("cedar", 16, 80, TILTED, "interleaved", 220, 0.08, 0.15, 0.6),
-    MRProfile("dogwood", 18, 72, AXIAL, "interleaved", 3000, 0.06, 0.25, 0.35),
+    MRProfile("alder", 20, 64, AXIAL, "up", 500, 1.5, 0.05, 0.1, 0.5),
+    MRProfile("birch", 24, 64, TURNED, "down", 1400, 0.45, 0.07, 0.2, 0.4),
+    MRProfile("cedar", 16, 80, TILTED, "interleaved", 220, 1.4, 0.08, 0.15, 0.6),
+    MRProfile("dogwood", 18, 72, AXIAL, "interleaved", 3000, 0.55, 0.06, 0.25, 0.35),
 )
 
 
@@ -61,7 +66,8 @@ def generate_mr_site(out: Path, site: MRProfile, n: int, seed: int) -> Path:
     for index in range(n):
         rng = np.random.default_rng([seed, crc32(site.name.encode()), index])
         label = int(rng.random() < site.positive)
-        volume = head((site.slices, site.side, site.side), rng, lesion=bool(label))
+        shape = (site.slices, site.side, site.side)
+        volume = head(shape, rng, lesion=bool(label), water=site.water)
         stored = _scanned(_as_oriented(volume, site), site, rng)
         unique = f"{seed}/{site.name}/mr/{index}"
         rows.append(
@@ -70,24 +76,27 @@ def generate_mr_site(out: Path, site: MRProfile, n: int, seed: int) -> Path:
     return write_labels(out / "labels.csv", "series", rows)
 
 
-def head(shape: tuple[int, int, int], rng: np.random.Generator, *, lesion: bool) -> np.ndarray:
-    """Signal of a head, float32 [slices, rows, columns]: brain about 1, water about 1.5, air 0.
+def head(
+    shape: tuple[int, int, int], rng: np.random.Generator, *, lesion: bool, water: float = 1.5
+) -> np.ndarray:
+    """Signal of a head, float32 [slices, rows, columns]: brain about 1, ventricles `water`, air 0.
 
     Slices run to the head's top, rows to the back, columns to the left.
     """
     z, y, x = np.meshgrid(*(np.linspace(-1, 1, side, dtype=np.float32) for side in shape), indexing="ij")
     y, x = y - rng.normal(0, 0.03), x - rng.normal(0, 0.03)
     size = rng.uniform(0.92, 1.04, 3) * (0.95, 0.88, 0.72)
-    signal = 0.8 * _blob(z, y, x, (0, 0, 0), size) - 0.7 * _blob(z, y, x, (0, 0, 0), size * 0.92)
+    # Scalp is bright, being fat, and skull is dark.
+    signal = 2.2 * _blob(z, y, x, (0, 0, 0), size) - 2.1 * _blob(z, y, x, (0, 0, 0), size * 0.92)
     signal += 0.9 * _blob(z, y, x, (0, 0, 0), size * 0.84)
     swell = rng.uniform(0.8, 1.3)
     for side in (-1, 1):
         radii = np.array([0.3, 0.3, 0.08]) * swell
-        signal += 0.5 * _blob(z, y, x, (0.1, -0.03, side * 0.13), radii)
-    # Sulci: where folds of grey matter meet water, brighter stripes near the surface.
+        signal += (water - 1) * _blob(z, y, x, (0.1, -0.03, side * 0.13), radii)
+    # Sulci: where folds of grey matter meet water, stripes near the surface.
     folds = np.cos(9 * x + rng.uniform(0, 6)) * np.cos(9 * y + rng.uniform(0, 6)) * np.cos(7 * z)
     rim = _blob(z, y, x, (0, 0, 0), size * 0.84) - _blob(z, y, x, (0, 0, 0), size * 0.66)
-    signal += 0.12 * folds * rim
+    signal += 0.24 * (water - 1) * folds * rim
     if lesion:
         signal += _lesion(z, y, x, size, rng)
     return signal.astype(np.float32)
@@ -98,7 +107,8 @@ def _blob(
 ) -> np.ndarray:
     distance = ((z - middle[0]) / radii[0]) ** 2 + ((y - middle[1]) / radii[1]) ** 2
     distance = np.sqrt(distance + ((x - middle[2]) / radii[2]) ** 2)
-    inside: np.ndarray = 1 / (1 + np.exp(np.clip(14 * (distance - 1), -30, 30)))
+    beyond = _EDGE * float(np.mean(radii)) * (distance - 1)
+    inside: np.ndarray = 1 / (1 + np.exp(np.clip(beyond, -30, 30)))
     return inside
 
 

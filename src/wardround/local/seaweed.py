@@ -184,6 +184,7 @@ class SeaweedServer:
             "volume.preStopSeconds": 0,
             "filer.disableHttp": "true",
             "filer.localSocket": "filer.sock",
+            "filer.saveToFilerLimit": 64 << 10,  # messages lie in its index: one hop less for each
             "s3.config": self.folder / "identities.json",
             "s3.localSocket": "s3.sock",
             "s3.iam": "false",

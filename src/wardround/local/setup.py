@@ -7,10 +7,9 @@ from pathlib import Path
 from wardround.exchange.envelope import SigningKey
 from wardround.exchange.layout import COORDINATOR, Layout
 from wardround.local.demo_choices import Choices
-from wardround.local.demo_data import LABELS
 from wardround.local.demo_folder import DemoFolder
 from wardround.local.seaweed import Identity, federation_identities
-from wardround.local.split_keys import keep_split_key, labelled_images
+from wardround.local.split_keys import keep_split_key
 
 FEDERATION = "demo"
 
@@ -44,9 +43,7 @@ def signing_key(party: Path) -> SigningKey:
 def set_up_splits(folder: DemoFolder, choices: Choices) -> None:
     """A split key for each hospital."""
     for site in choices.sites:
-        path, data = folder.site(site) / "split.key", folder.data(site)
-        if not path.exists():
-            keep_split_key(path, f"{choices.seed}/{site}", labelled_images(data / "dicom", data / LABELS))
+        keep_split_key(folder.site(site) / "split.key", f"{choices.seed}/{site}")
 
 
 def approve(folder: DemoFolder, sites: Iterable[str], digest: str) -> None:

@@ -24,6 +24,7 @@ def parse_duration(value: object) -> object:
 
 Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=30 * 86400)]
 Rate = Annotated[float, Field(gt=0, le=1000)]
+Distance = Annotated[float, Field(gt=0, le=100)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -34,14 +35,25 @@ class Section(BaseModel):
 
 
 class Image(Section):
-    """What the site's intake makes of the DICOM objects. `size` is [height, width] or [depth, height, width]."""
+    """What the site's intake makes of the DICOM objects. `size` is [height, width] or [depth, height, width].
+
+    `spacing` (mm; between slices, rows and columns) is of volumes: they are resampled to it, then cropped or padded
+    to the size around their middle. Without it a volume is fitted into the size, whatever its extent.
+    """
 
     modality: tuple[str, ...] = ("CR", "DX")
     size: Annotated[tuple[Annotated[int, Field(ge=8, le=1024)], ...], Field(min_length=2, max_length=3)] = (
         128,
         128,
     )
+    spacing: tuple[Distance, Distance, Distance] | None = None
     bits: Literal[8, 16] = 8
+
+    @model_validator(mode="after")
+    def _spacing_is_of_volumes(self) -> Image:
+        if self.spacing is not None and len(self.size) != 3:
+            raise ValueError("spacing belongs to volumes, size [depth, height, width]")
+        return self
 
 
 class Task(Section):
@@ -229,6 +241,13 @@ class Recipe(Section):
         if self.evaluation.per_site is None:
             return not self.aggregation.secure
         return self.evaluation.per_site
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The Python files that the recipe names, relative to itself, in order of name."""
+        process = self.algorithm.process
+        named = (self.model.file if self.model else None, process.file if process else None)
+        return tuple(sorted({name for name in named if name is not None}))
 
     def resolved(self) -> dict[str, Any]:
         """Return the recipe as JSON with every default filled in."""

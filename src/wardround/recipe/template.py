@@ -11,6 +11,7 @@ task:
   image:
     modality: [CR, DX]               # DICOM modalities to take in; [MR] or [CT] for volumes
     size: [128, 128]                 # [height, width], or [depth, height, width] for volumes
+    # spacing: [3, 1, 1]             # of volumes, in mm between slices, rows, columns; without it they are fitted in
     # bits: 8                        # stored depth: 8 or 16
 
 model:

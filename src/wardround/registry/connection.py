@@ -4,13 +4,13 @@ import re
 import threading
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from urllib.parse import urlsplit
 
 from mlflow import MlflowClient
 from mlflow.entities import Param, Run
 from mlflow.exceptions import MlflowException
 
 from wardround.errors import ConfigurationError
+from wardround.registry.database import database_file, make_database
 from wardround.registry.entries import Entries, tag_filter
 from wardround.registry.errors import RegistryError
 from wardround.registry.folder import ModelFolders
@@ -81,6 +81,7 @@ class Registry:
         return self._patience.call("open the run", lambda: self._open(run, folders))
 
     def _open(self, run: RunRecord, folders: ModelFolders) -> RunLog:
+        make_database(self._uri)
         client = MlflowClient(self._uri, self._uri)
         experiment_id = self._find_experiment(client)
         self._find_model(client)
@@ -140,7 +141,5 @@ def _log_parameters(client: MlflowClient, entry: Run, run: RunRecord) -> None:
 
 def _beside_database(tracking_uri: str) -> str | None:
     """`artifacts` in the folder of a SQLite file, as an address; None for a server."""
-    if not tracking_uri.startswith("sqlite:"):
-        return None
-    database = Path(urlsplit(tracking_uri).path.removeprefix("/")).resolve()
-    return (database.parent / "artifacts").as_uri()
+    database = database_file(tracking_uri)
+    return (database.parent / "artifacts").as_uri() if database else None

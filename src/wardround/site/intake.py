@@ -11,9 +11,11 @@ from pathlib import Path
 from wardround.errors import ConfigurationError
 from wardround.exchange.connect import open_exchange
 from wardround.exchange.patience import PatientExchange
-from wardround.imaging import intake
 from wardround.imaging.dataset import DatasetInfo
 from wardround.imaging.settings import IntakeSettings, available_cpus
+from wardround.imaging.sources.delivery import Progress
+from wardround.imaging.sources.prepare import Order, prepare
+from wardround.imaging.sources.settings import ImageSource
 from wardround.recipe.schema import Task
 from wardround.site.context import take_seat
 from wardround.site.plans import approved_plan, find_run
@@ -24,9 +26,9 @@ _KEY_BYTES = 32
 
 @dataclass(frozen=True)
 class Source:
-    """Where the hospital's images are. `split_key`: None keeps one in the work folder."""
+    """Where the hospital's images and labels are. `split_key`: None keeps one in the work folder."""
 
-    dicom: Path
+    images: ImageSource
     labels: Path
     split_key: Path | None = None
     workers: int | None = None
@@ -45,12 +47,13 @@ def preprocess(
     settings: SiteSettings,
     source: Source,
     stop: threading.Event | None = None,
-    progress: intake.Progress = lambda stage, done, total: None,
+    progress: Progress = lambda stage, done, total: None,
 ) -> Prepared:
     """Waits for the run, checks its plan as training does, and makes the dataset that the plan takes.
 
     The folder is `work/datasets/<name>`, where the name follows from the plan's task: another plan with the
-    same task finds the dataset ready. Raises ApprovalError, IntakeError, ConfigurationError, RefusedError.
+    same task finds the dataset ready. What is fetched lies in `work/incoming` until the dataset is complete.
+    Raises ApprovalError, IntakeError, SourceError, NoSpaceError, ConfigurationError, RefusedError.
     """
     stop = stop or threading.Event()
     exchange = PatientExchange(open_exchange(settings.exchange, stop), settings.outage_s, stop)
@@ -59,10 +62,19 @@ def preprocess(
     plan = approved_plan(seat)
     task = plan.manifest.recipe_model().task
     folder = settings.work / "datasets" / dataset_name(task)
-    chosen = intake_settings(task, source, settings.work / "split.key")
-    return Prepared(
-        folder, intake.preprocess(source.dicom, source.labels, folder, chosen, progress), plan.digest
-    )
+    chosen = intake_settings(task, source, settings.work / "split.key").model_copy(update=_caution(settings))
+    order = Order(source.images, source.labels, folder, settings.work / "incoming", chosen)
+    return Prepared(folder, prepare(order, stop, progress), plan.digest)
+
+
+def _caution(settings: SiteSettings) -> dict[str, object]:
+    """What the hospital has chosen against text in its images."""
+    return {
+        "burned_in": settings.burned_in,
+        "quarantine": settings.work,
+        "devices": settings.devices,
+        "harmless_words": settings.harmless_words,
+    }
 
 
 def dataset_name(task: Task) -> str:
@@ -77,8 +89,11 @@ def intake_settings(task: Task, source: Source, own_key: Path) -> IntakeSettings
         labels=task.labels,
         modality=task.image.modality,
         size=task.image.size,
+        spacing=task.image.spacing,
         bits=task.image.bits,
         split_key_file=source.split_key or make_split_key(own_key),
+        # The key may lie where nothing can be written.
+        assignments=own_key.parent,
         workers=available_cpus() if source.workers is None else source.workers,
     )
 

@@ -1,11 +1,24 @@
 """A site's settings: from a YAML or JSON file, single fields from the environment."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from wardround.processes import load_settings
+
+
+def _read(chosen: Any) -> Any:
+    """The content of a YAML file, where a file is named; everything else as it is."""
+    if not isinstance(chosen, str):
+        return chosen
+    try:
+        return yaml.safe_load(Path(chosen).read_text("utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ValueError(
+            f"{chosen!r} is neither a mapping nor a YAML file that can be read ({type(error).__name__})"
+        ) from error
 
 
 class SiteSettings(BaseModel):
@@ -14,10 +27,15 @@ class SiteSettings(BaseModel):
     `exchange`: a folder or an S3 address; the S3 identity comes from the environment
     (`wardround.exchange.settings`). `key_file`: the site's Ed25519 key (PEM, PKCS #8). `coordinator_key`:
     the coordinator's public key, 64 hexadecimal digits, as agreed outside of the exchange. `data`: a folder
-    of shards. `work`: a folder for the plan and finished updates; losing it costs time only.
+    of shards. `work`: a folder for the plan and finished updates; losing it costs time only, but for
+    the split key and the patients' splits that are kept in it: back those up.
     `approved_digests`, `approvals`: the plans that may run here, named, or as files `<digest>` in a folder.
     `start_wait_s`: how long to wait for the run to be opened; `round_wait_s`: for the next round;
-    `outage_s`: for an exchange that is away.
+    `outage_s`: for an exchange that is away. `dicom`: where the images are, a folder, `s3://bucket/prefix` or
+    `https://archive/dicom-web`; `select`: what to take from there, a mapping or a YAML file with one
+    (`wardround.imaging.sources.settings` has the fields). `burned_in`: `quarantine` holds back images that may show
+    who the patient is, until a person has looked (`wardround quarantine`); `ignore` looks at none. `devices`: a
+    catalogue of the hospital's own devices that write into images; `harmless_words`: what may stand in an image.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,6 +54,11 @@ class SiteSettings(BaseModel):
     round_wait_s: Annotated[float, Field(ge=0)] = 86400.0
     outage_s: Annotated[float, Field(ge=0)] = 600.0
     threads: Annotated[int, Field(ge=1)] | None = None
+    dicom: str | None = None
+    select: Annotated[dict[str, Any], BeforeValidator(_read)] = {}
+    burned_in: Literal["quarantine", "ignore"] = "quarantine"
+    devices: Path | None = None
+    harmless_words: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, path: Path) -> "SiteSettings":

@@ -50,10 +50,10 @@ def take_part(seat: Seat, data: Data, make_program: Callable[[Plan], Program]) -
     after = max(newest_round(seat) - 1, 0)
     first = after + 1
     while (number := wait_for_round(seat, after)) is not None:
-        _look_back(seat, summary)
         if number == first and is_published(seat, number):  # by a process before this one
             _LOG.info("round %d: answered before", number)
         elif _play(seat, program, data, number):
+            _look_back(seat, summary)  # at the answer before: now that nobody waits for us
             summary.answered.append(number)
         after = number
     _look_back(seat, summary)

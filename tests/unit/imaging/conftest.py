@@ -70,6 +70,7 @@ def settings(tmp_path: Path) -> Callable[..., IntakeSettings]:
             "size": (16, 16),
             "split_key_file": key,
             "workers": 0,
+            "burned_in": "ignore",  # what is drawn here is small, and looking takes its time
             **changes,
         }
         return IntakeSettings.model_validate(chosen)

@@ -8,6 +8,7 @@ from pathlib import Path
 import gdcm
 import numpy as np
 import pydicom
+from PIL import Image, ImageDraw, ImageFont
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
@@ -19,7 +20,7 @@ from pydicom.uid import (
 )
 
 from wardround.imaging import chunks
-from wardround.imaging.deadline import limited
+from wardround.imaging.reading.deadline import limited
 from wardround.imaging.settings import IntakeSettings
 from wardround.imaging.writer import Grey, Origin
 
@@ -116,6 +117,17 @@ def describe(array: np.ndarray, bits: int | None = None) -> dict[str, object]:
     }
 
 
+def film(text: str = "", seed: int = 0, side: int = 320) -> np.ndarray:
+    """Smooth shadows with a little noise, 12 bit, and white letters in a corner."""
+    generator = np.random.default_rng(seed)
+    small = generator.uniform(400, 2600, (5, 5)).astype(np.float32)
+    picture = Image.fromarray(small).resize((side, side), Image.Resampling.BICUBIC)
+    values = np.asarray(picture) + generator.normal(0, 15, (side, side))
+    ink = Image.new("L", (side, side))
+    ImageDraw.Draw(ink).text((12, 16), text, fill=255, font=ImageFont.load_default(20))
+    return np.where(np.asarray(ink) > 100, 4095, values).clip(0, 4095).astype(np.uint16)
+
+
 def crash_on_x7(chunk: chunks.Chunk) -> None:
     """Works like the intake's own, but one file ends the process as a crashing decoder would."""
     _run_with(chunk, lambda: os.kill(os.getpid(), signal.SIGSEGV))
@@ -135,10 +147,10 @@ def hang_on_x7(chunk: chunks.Chunk) -> None:
 def _run_with(chunk: chunks.Chunk, trouble: Callable[[], None]) -> None:
     decode = chunks.decode_item
 
-    def troubled(paths: list[Path], chosen: IntakeSettings) -> np.ndarray:
+    def troubled(paths: list[Path], *rest: object) -> np.ndarray:
         if paths[0].name == "x7.dcm":
             trouble()
-        return decode(paths, chosen)
+        return decode(paths, *rest)
 
     chunks.decode_item = troubled
     try:

@@ -11,11 +11,11 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, JPEGLSLossless
 
 from wardround.imaging.decode import decode_item
-from wardround.imaging.grey import Stack, read_grey, read_stack
-from wardround.imaging.header import quiet
-from wardround.imaging.pixels import to_unit
+from wardround.imaging.reading.grey import Stack, read_grey, read_stack
+from wardround.imaging.reading.header import quiet
+from wardround.imaging.reading.pixels import to_unit
+from wardround.imaging.reading.windows import linear_window, sigmoid
 from wardround.imaging.reasons import Refusal
-from wardround.imaging.windows import linear_window, sigmoid
 
 LIMIT = 64 << 20
 

@@ -12,20 +12,18 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from imaging_cases import Settings, WriteXray
 
-from wardround.imaging.codestream import codestream_size
 from wardround.imaging.decode import decode_item
-from wardround.imaging.kinds import Kind
+from wardround.imaging.reading.codestream import codestream_size
+from wardround.imaging.reading.kinds import Kind
+from wardround.imaging.reading.structure import check_structure
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.scan import Found, ScanRule, list_files, scan_file
-from wardround.imaging.structure import check_structure
 
 TORTURE = Path(__file__).parents[4] / "shared" / "data" / "dicom_torture" / "files"
 MODALITIES = ("CR", "DX", "MR", "CT", "NM", "OT", "US", "RTDOSE", "SEG", "SM")
 RULE = ScanRule(
     key=b"k" * 16,
-    label_keyword="PatientID",
     modality=MODALITIES,
-    fractions=(1.0, 0.0, 0.0),
     max_bytes=64 << 20,
 )
 

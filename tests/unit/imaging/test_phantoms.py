@@ -6,10 +6,11 @@ import numpy as np
 import pydicom
 import pytest
 from imaging_cases import Settings
+from scipy.ndimage import zoom
 
-from wardround.imaging.header import quiet
 from wardround.imaging.intake import preprocess
-from wardround.imaging.pixels import read_grey, to_unit
+from wardround.imaging.reading.header import quiet
+from wardround.imaging.reading.pixels import read_grey, to_unit
 from wardround.local import phantoms, phantoms_mr
 
 
@@ -57,3 +58,35 @@ def test_mr_phantoms_of_all_scanners_become_volumes_that_agree(tmp_path: Path, s
 
         means.append(load_split(tmp_path / f"{site.name}.out", "train").images.mean(axis=0).ravel())
     assert np.corrcoef(means).min() > 0.9
+
+
+def _head(seed: int, *, lesion: bool = False, water: float = 1.5) -> np.ndarray:
+    return phantoms_mr.head((20, 64, 64), np.random.default_rng(seed), lesion=lesion, water=water)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("site", phantoms_mr.HOSPITALS, ids=lambda site: site.name)
+def test_a_lesion_is_a_small_bright_thing_in_the_brain_that_an_intake_keeps(
+    site: phantoms_mr.MRProfile, seed: int
+) -> None:
+    heads = (_head(seed, lesion=lesion, water=site.water) for lesion in (False, True))
+    without, with_one = (zoom(head, (0.8, 0.5, 0.5), order=1) for head in heads)
+    added = with_one - without
+    # Far above the scanner's noise, and no brighter than fat, which every head has.
+    assert 3 * site.noise < added.max() < 0.7
+    assert 10 < (added > 0.1).sum() < 0.02 * added.size
+    assert without[added > 0.1].min() > 0.3
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_head_has_a_dark_skull_between_bright_scalp_and_brain(seed: int) -> None:
+    across = _head(seed)[10, 32]
+    scalp = int(np.argmax(across[:20]))
+    assert across[scalp] > 1.1
+    assert across[scalp : scalp + 5].min() < 0.8
+
+
+def test_two_hospitals_show_water_bright_and_two_suppress_it() -> None:
+    brain = _head(1, water=1.0)
+    signs = [np.sign((_head(1, water=site.water) - brain)[10].sum()) for site in phantoms_mr.HOSPITALS]
+    assert signs == [1, -1, 1, -1]

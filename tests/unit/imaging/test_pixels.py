@@ -9,10 +9,10 @@ from imaging_cases import WriteXray, change, jpeg_lossless, picture
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
-from wardround.imaging.header import quiet
-from wardround.imaging.pixels import quantised, read_grey, to_unit
+from wardround.imaging.reading.header import quiet
+from wardround.imaging.reading.pixels import quantised, read_grey, to_unit
 from wardround.imaging.reasons import Refusal
-from wardround.imaging.resize import fit, fit_volume
+from wardround.imaging.resize import fit
 from wardround.imaging.writer import Grey
 
 LIMIT = 512 << 20
@@ -158,12 +158,6 @@ def test_resizing_respects_pixels_that_are_not_square() -> None:
 def test_reducing_averages_instead_of_skipping_pixels() -> None:
     stripes = np.tile(np.array([0, 1], np.float32), (64, 32))
     assert np.abs(fit(stripes, (8, 8))[:, 1:-1] - 0.5).max() < 0.05
-
-
-def test_a_volume_is_stretched_to_its_depth() -> None:
-    volume = np.linspace(0, 1, 10, dtype=np.float32)[:, None, None] * np.ones((10, 6, 6), np.float32)
-    stretched = fit_volume(volume, (20, 6, 6))
-    assert stretched.shape == (20, 6, 6) and (np.diff(stretched[:, 3, 3]) >= 0).all()
 
 
 @pytest.mark.parametrize(("bits", "top"), [(8, 255), (16, 65535)])

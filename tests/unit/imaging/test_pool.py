@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wardround.imaging.deadline import limited
 from wardround.imaging.pool import Crew, Limits
+from wardround.imaging.reading.deadline import limited
 from wardround.imaging.reasons import Reason
 
 

@@ -28,10 +28,10 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from wardround.imaging.header import quiet
-from wardround.imaging.kinds import kind_of
+from wardround.imaging.reading.header import quiet
+from wardround.imaging.reading.kinds import kind_of
+from wardround.imaging.reading.stored import open_stored
 from wardround.imaging.reasons import Refusal
-from wardround.imaging.stored import open_stored
 
 LIMIT = 64 << 20
 NATIVE = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from wardround.errors import ConfigurationError
-from wardround.imaging.header import quiet
-from wardround.imaging.pixels import read_grey, to_unit
+from wardround.imaging.reading.header import quiet
+from wardround.imaging.reading.pixels import read_grey, to_unit
 from wardround.local.wrap import dns_label, wrap_images
 
 XRAYS = Path(__file__).parents[4] / "shared" / "data" / "cxr_sites"

@@ -86,6 +86,16 @@ def test_a_model_for_volumes_needs_a_size_of_three_numbers() -> None:
     assert parse_recipe(volumes).task.image.size == (16, 48, 48)
 
 
+def test_a_spacing_belongs_to_volumes() -> None:
+    flat = SHORT.replace("[a, b]", "[a, b], image: {size: [16, 48], spacing: [3, 1, 1]}")
+    assert "task.image: spacing belongs to volumes" in _error(flat)
+    deep = SHORT.replace("cnn-small", "cnn3d-gn").replace(
+        "[a, b]", "[a, b], image: {size: [16, 48, 48], spacing: [3, 1.5, 1.5]}"
+    )
+    assert parse_recipe(deep).task.image.spacing == (3, 1.5, 1.5)
+    assert "greater than 0" in _error(deep.replace("[3,", "[0,"))
+
+
 def test_broken_yaml_and_missing_files_are_recipe_errors(tmp_path: Path) -> None:
     assert "not valid YAML: line 1" in _error("name: [a")
     assert "mapping of keys" in _error("- 1")

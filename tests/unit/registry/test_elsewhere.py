@@ -1,10 +1,13 @@
 """Where a model goes afterwards: to people without Wardround, and through a server instead of a database."""
 
+import json
+import re
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -18,20 +21,49 @@ from wardround.registry.connection import Registry
 from wardround.registry.predictor import PredictGraph
 from wardround.registry.records import RunRecord
 
-# Nothing but MLflow and what it loads itself; Wardround cannot be found even though it is installed.
+# Nothing but what MLflow and TensorFlow require can be found, though much else is installed.
 STRANGER = """
-import sys
+import json, sys
+hidden = set(json.loads(sys.argv[5]))
 class Refuse:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] == "wardround":
+        if name.split(".")[0] in hidden:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Refuse())
 import mlflow, numpy
-uri, model, images, scores = sys.argv[1:]
+uri, model, images, scores = sys.argv[1:5]
 mlflow.set_tracking_uri(uri)
 numpy.save(scores, mlflow.pyfunc.load_model(model).predict(numpy.load(images)))
-assert not [name for name in sys.modules if name.split(".")[0] == "wardround"]
+assert not [name for name in sys.modules if name.split(".")[0] in hidden]
 """
+
+
+def required_by(*roots: str) -> set[str]:
+    """The distributions that these need, and those that they need, without extras."""
+    found: set[str] = set()
+    left = [*roots]
+    while left:
+        name = re.sub(r"[-_.]+", "-", left.pop()).lower()
+        if name in found:
+            continue
+        try:
+            needed = requires(name) or []
+        except PackageNotFoundError:  # for another system or Python
+            continue
+        found.add(name)
+        left += [re.match(r"[\w.-]+", line).group() for line in needed if "extra ==" not in line]
+    return found
+
+
+def hidden_modules() -> list[str]:
+    """Modules of everything installed that neither MLflow nor TensorFlow requires."""
+    legal = required_by("mlflow", "tensorflow-cpu")
+    foreign = {
+        module
+        for module, owners in packages_distributions().items()
+        if not {re.sub(r"[-_.]+", "-", owner).lower() for owner in owners} & legal
+    }
+    return sorted(foreign | {"wardround"})  # which is installed as a path, without a list of modules
 
 
 def images_of(count: int) -> np.ndarray:
@@ -41,12 +73,19 @@ def images_of(count: int) -> np.ndarray:
 def predict_as_a_stranger(uri: str, model: str, images: np.ndarray, folder: Path) -> np.ndarray:
     np.save(folder / "images.npy", images)
     command = [sys.executable, "-I", "-c", STRANGER, uri, model, "images.npy", "scores.npy"]
+    command.append(json.dumps(hidden_modules()))
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return np.load(folder / "scores.npy")
 
 
-def test_the_champion_predicts_in_a_process_that_has_no_wardround(
+def test_what_is_hidden_from_a_stranger_is_ours_and_not_mlflows() -> None:
+    hidden = hidden_modules()
+    assert {"wardround", "pydicom", "minio", "kfp", "safetensors"} <= set(hidden)
+    assert not {"mlflow", "tensorflow", "numpy", "pandas", "keras"} & set(hidden)
+
+
+def test_the_champion_predicts_where_only_mlflow_and_tensorflow_are_installed(
     connect: Callable[..., Registry], run: RunRecord, graph: PredictGraph, uri: str, tmp_path: Path
 ) -> None:
     log = connect().open_run(run, graph)

@@ -1,0 +1,163 @@
+"""`deidentify_folder`: all files below a folder, in processes, resumable, with one line of report a file.
+
+    files ─ chunks ─ processes ─ objects under pseudonymous names
+                         └ records (JSON lines) ─ report, and what a later run need not do again
+
+File and folder names may hold patients' names, so a file is called by a keyed code; only the hospital's own report
+may ask for the names.
+"""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from wardround.errors import ConfigurationError
+from wardround.imaging.deid.batch import Batch, Record, blamed, read_records, run_batch
+from wardround.imaging.deid.rules import Rules
+from wardround.imaging.items import chunked
+from wardround.imaging.pool import Crew
+from wardround.imaging.scan import list_files
+
+STATE = ".deid"
+_BATCH = 16
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One call: source and target folders, rules, processes (0: this one), and whether nothing is to be written.
+
+    look: refuse objects whose pixels may show who the patient is.
+    """
+
+    source: Path
+    target: Path
+    rules: Rules
+    workers: int
+    dry_run: bool = False
+    look: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a job: a record a file, in the order of the source's file names."""
+
+    files: tuple[str, ...]
+    records: tuple[Record, ...]
+
+    @property
+    def done(self) -> int:
+        """Files that were de-identified, now or before."""
+        return sum(record.refused is None for record in self.records)
+
+    @property
+    def refused(self) -> Counter[str]:
+        """Files that were not, by reason code."""
+        return Counter(record.refused for record in self.records if record.refused is not None)
+
+    def write_report(self, path: Path, *, names: bool) -> None:
+        """Writes a JSON line a file; `names` adds the source's file names, which must not leave the hospital."""
+        part = path.with_name(f".{path.name}.part")
+        with part.open("w", encoding="utf-8", errors="surrogateescape") as stream:
+            for name, record in zip(self.files, self.records, strict=True):
+                line = record.model_dump(mode="json", exclude={"state"}, exclude_none=True)
+                stream.write(json.dumps(line | ({"source": name} if names else {})) + "\n")
+        os.replace(part, path)
+
+
+def deidentify_folder(job: Job, progress: Progress = lambda done, total: None) -> Outcome:
+    """De-identifies every file below `job.source` into `job.target`.
+
+    A file that cannot be taken is refused with a reason code and the others go on. What an earlier run with the
+    same key and options did, and whose source has not changed, is not done again.
+
+    Raises ConfigurationError: a folder is absent, lies inside the other, or holds another job's output.
+    """
+    _check_folders(job)
+    if job.dry_run:
+        with TemporaryDirectory(prefix="wardround-deid-") as state:
+            return _run(job, Path(state), progress)
+    _open_state(job)
+    return _run(job, job.target / STATE, progress)
+
+
+def _run(job: Job, state: Path, progress: Progress) -> Outcome:
+    files = list_files(job.source)
+    names = {file: _state_of(job, file) for file in files}
+    finished = {record.state: record for record in read_records(state) if _holds(job, record)}
+    left = [file for file in files if names[file] not in finished]
+    count = len(files) - len(left)
+    progress(count, len(files))
+
+    def done(batch: Batch) -> None:
+        nonlocal count
+        count += len(batch.files)
+        progress(count, len(files))
+
+    batches = _batches(job, state, [(file, names[file]) for file in left])
+    with Crew(job.workers) as crew:
+        crew.run(batches, run_batch, done, blamed)
+    finished |= {record.state: record for record in read_records(state)}
+    return Outcome(tuple(files), tuple(finished[names[file]] for file in files))
+
+
+def _check_folders(job: Job) -> None:
+    if not job.source.is_dir():
+        raise ConfigurationError(
+            f"source {str(job.source)!r} is not a folder; give the folder of DICOM files"
+        )
+    source, target = job.source.resolve(), job.target.resolve()
+    if source == target or source in target.parents or target in source.parents:
+        raise ConfigurationError("one of source and target lies in the other; give a target elsewhere")
+
+
+def _open_state(job: Job) -> None:
+    job.target.mkdir(parents=True, exist_ok=True)
+    mark = job.target / STATE / "job.json"
+    said = {
+        "options": job.rules.options.digest,
+        "key": job.rules.pseudonyms.name("key", ""),
+        "looked": job.look,
+    }
+    if not mark.exists():
+        if any(job.target.iterdir()):
+            raise ConfigurationError(
+                f"target {str(job.target)!r} is not empty, and not from this command; give an empty or a new folder"
+            )
+        mark.parent.mkdir()
+        mark.write_text(json.dumps(said))
+    elif json.loads(mark.read_text()) != said:
+        raise ConfigurationError(
+            f"target {str(job.target)!r} was made with another key or other options; give another folder"
+        )
+    for stale in (*job.target.rglob("*.part"), *mark.parent.glob("*.busy")):
+        stale.unlink()
+
+
+def _state_of(job: Job, file: str) -> str:
+    status = os.lstat(job.source / file)
+    return job.rules.pseudonyms.name("state", f"{file}\0{status.st_size}\0{status.st_mtime_ns}")
+
+
+def _holds(job: Job, record: Record) -> bool:
+    return record.output is None or job.dry_run or (job.target / record.output).is_file()
+
+
+def _batches(job: Job, state: Path, files: Iterable[tuple[str, str]]) -> Sequence[Batch]:
+    return [
+        Batch(
+            result=state / f"{part[0][1]}.jsonl",
+            source=job.source,
+            target=None if job.dry_run else job.target,
+            files=tuple(part),
+            options=job.rules.options,
+            key=job.rules.pseudonyms.key,
+            look=job.look,
+        )
+        for part in chunked(list(files), _BATCH)
+    ]

@@ -1,0 +1,175 @@
+"""Opening a DICOM file without trusting it: what it claims is checked before anything large is read."""
+
+import os
+import stat
+import warnings
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from logging import CRITICAL, getLogger
+from mmap import mmap
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import gdcm
+import pydicom
+from pydicom.config import IGNORE, settings
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.tag import BaseTag, Tag
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
+)
+
+from wardround.imaging.reading.claims import CLAIM_TAGS, check_claims
+from wardround.imaging.reading.deadline import limited
+from wardround.imaging.reading.files import mapped
+from wardround.imaging.reading.kinds import file_meta, syntax_in
+from wardround.imaging.reading.structure import check_structure
+from wardround.imaging.reasons import Reason, Refusal
+
+__all__ = ["CLAIM_TAGS", "IDENTITY_TAGS", "PIXEL_TAGS", "check_claims", "quiet", "read_dataset", "text"]
+
+IDENTITY_TAGS = (
+    "SOPInstanceUID",
+    "SeriesInstanceUID",
+    "StudyInstanceUID",
+    "AccessionNumber",
+    "PatientID",
+    "Modality",
+)
+PIXEL_TAGS = (
+    "PixelData",
+    "FloatPixelData",
+    "DoubleFloatPixelData",
+    "ExtendedOffsetTable",
+    "ExtendedOffsetTableLengths",
+)
+# File meta, other headers and encapsulation beside the pixels of a file at the limit.
+_SLACK = 64 << 20
+_STEP = 1 << 20
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silences pydicom and gdcm: their warnings quote element values, which are patient data."""
+    logger = getLogger("pydicom")
+    # Setting a level empties the caches of all loggers.
+    if logger.level <= CRITICAL:
+        logger.setLevel(CRITICAL + 1)
+    for off in (gdcm.Trace.WarningOff, gdcm.Trace.ErrorOff, gdcm.Trace.DebugOff):
+        off()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def read_dataset(
+    path: Path, tags: Sequence[str | tuple[int, int]], max_bytes: int, *, pixels: bool = False
+) -> Dataset:
+    """Reads the named elements of a DICOM file (Part 10), and its pixel data if asked; nothing else is kept.
+
+    Raises Refusal for anything that is not a readable DICOM file, or that would take more than `max_bytes`.
+    """
+    _check_file(path, max_bytes)
+    wanted = _numbers((*tags, *PIXEL_TAGS) if pixels else tuple(tags))
+    with guarded(), limited(), mapped(path) as content:
+        _check_content(content, max_bytes + _SLACK)
+        content.seek(0)
+        try:
+            return _parsed(cast(BinaryIO, content), wanted, pixels=pixels)
+        # An element that claims more than there is: a file can be sought past its end, a mapping cannot.
+        except ValueError:
+            with path.open("rb") as stream:
+                return _parsed(stream, wanted, pixels=pixels)
+
+
+def check_source(path: Path, max_bytes: int) -> None:
+    """Raises Refusal for what is no file, has no content, or would take more than `max_bytes`, deflated or not."""
+    _check_file(path, max_bytes)
+    with mapped(path) as content:
+        _check_content(content, max_bytes + _SLACK)
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Makes a Refusal of whatever pydicom raises on a damaged file: the exception's text may quote the file."""
+    try:
+        yield
+    except Refusal:
+        raise
+    except InvalidDicomError as error:
+        raise Refusal(Reason.NOT_DICOM) from error
+    except RecursionError as error:
+        raise Refusal(Reason.TOO_DEEP) from error
+    except MemoryError as error:
+        raise Refusal(Reason.TOO_LARGE) from error
+    # A damaged file can make the parser raise almost anything; the exception's text may quote the file.
+    except Exception as error:
+        raise Refusal(Reason.DAMAGED_HEADER) from error
+
+
+def text(dataset: Dataset, keyword: str) -> str:
+    """An element's value as stripped text, "" where it is absent or empty."""
+    value = dataset.get(keyword)
+    return "" if value is None else str(value).strip().strip("\0")
+
+
+def _parsed(stream: BinaryIO, wanted: list[BaseTag], *, pixels: bool) -> Dataset:
+    # A value that breaks the rules of its VR is converted if it can be; pydicom's look for that takes time.
+    mode, settings.reading_validation_mode = settings.reading_validation_mode, IGNORE
+    try:
+        dataset = pydicom.dcmread(stream, stop_before_pixels=not pixels, specific_tags=wanted)
+        # pydicom converts a value when it is first looked at, which must not raise later.
+        for _ in dataset:
+            pass
+        return dataset
+    finally:
+        settings.reading_validation_mode = mode
+
+
+@lru_cache(maxsize=64)
+def _numbers(keywords: tuple[str | tuple[int, int], ...]) -> list[BaseTag]:
+    # What pydicom would look up anew for each file.
+    return [Tag(keyword) for keyword in keywords]
+
+
+def _check_file(path: Path, max_bytes: int) -> None:
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise Refusal(Reason.NOT_A_FILE) from error
+    # A named pipe or device would block or never end.
+    if not stat.S_ISREG(status.st_mode):
+        raise Refusal(Reason.NOT_A_FILE)
+    if status.st_size == 0:
+        raise Refusal(Reason.EMPTY)
+    if status.st_size > max_bytes + _SLACK:
+        raise Refusal(Reason.TOO_LARGE)
+
+
+def _check_content(content: mmap, limit: int) -> None:
+    meta, start = file_meta(content)
+    if not start:
+        raise Refusal(Reason.NOT_DICOM)
+    syntax = syntax_in(meta)
+    if syntax == DeflatedExplicitVRLittleEndian:
+        check_structure(_inflated(content, start, limit), 0, implicit=False)
+        return
+    implicit, big_endian = syntax == ImplicitVRLittleEndian, syntax == ExplicitVRBigEndian
+    check_structure(content, start, implicit=implicit, big_endian=big_endian)
+
+
+def _inflated(content: mmap, at: int, limit: int) -> bytes:
+    # pydicom inflates such a file in one piece, so its size is counted first, a step at a time.
+    inflater, parts, total = zlib.decompressobj(-zlib.MAX_WBITS), [], 0
+    while not inflater.eof and (raw := inflater.unconsumed_tail or content[at : at + _STEP]):
+        at += 0 if inflater.unconsumed_tail else _STEP
+        parts.append(inflater.decompress(raw, _STEP))
+        total += len(parts[-1])
+        if total > limit:
+            raise Refusal(Reason.TOO_LARGE)
+    return b"".join(parts)

@@ -1,0 +1,155 @@
+"""From a source to a dataset: fetch what is missing, run the folder intake on it, tidy up.
+
+The fetched files are removed when the dataset is complete (unless `keep_files`), so a receipt beside the dataset
+remembers what it was made from: the same selection, labels, settings and key find it ready with nothing but a
+search. As long as a parcel could not be fetched, the files stay, and the next run tries that parcel again.
+"""
+
+import hashlib
+import json
+import os
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from logging import getLogger
+from pathlib import Path
+
+from wardround.imaging import intake
+from wardround.imaging.dataset import DatasetInfo
+from wardround.imaging.label_file import KEY_COLUMNS
+from wardround.imaging.labels import read_labels
+from wardround.imaging.scan import list_files
+from wardround.imaging.settings import IntakeSettings
+from wardround.imaging.sources.archive import Archive, Parcel, Unfetched
+from wardround.imaging.sources.delivery import Progress, Terms, deliver
+from wardround.imaging.sources.dicomweb import DicomWebArchive, selection_of
+from wardround.imaging.sources.errors import EmptySelectionError
+from wardround.imaging.sources.patience import Patience
+from wardround.imaging.sources.s3 import S3Archive
+from wardround.imaging.sources.settings import DicomWebSource, FolderSource, ImageSource, S3Source
+from wardround.imaging.sources.spool import UNFETCHED, Spool, opened
+from wardround.imaging.workspace import FOLDER, Workspace, fingerprint
+
+_LOG = getLogger(__name__)
+_RECEIPT = "source.json"
+
+
+@dataclass(frozen=True)
+class Order:
+    """A dataset to be made: of a source and a label table, into `out`; fetched files lie below `incoming`."""
+
+    source: ImageSource
+    labels: Path
+    out: Path
+    incoming: Path
+    settings: IntakeSettings = field(repr=False)
+
+
+def prepare(
+    order: Order,
+    stop: threading.Event | None = None,
+    progress: Progress = lambda stage, done, total: None,
+) -> DatasetInfo:
+    """Makes the dataset, or finds it ready. `progress` has the stages "fetch" (parcels), "scan" and "decode".
+
+    Raises what `intake.preprocess` raises; StoppedError within two seconds of `stop` while fetching; SourceError
+    and its kinds, NoSpaceError and UntrustedSourceError when fetching ends early. Then the next call goes on.
+    """
+    source, order = order.source, replace(order, settings=order.settings.for_dataset(order.out))
+    if isinstance(source, FolderSource):
+        return intake.preprocess(source.path, order.labels, order.out, order.settings, progress)
+    with opened(order.incoming / spool_name(source)) as spool:
+        return _prepare(order, source, spool, stop or threading.Event(), progress)
+
+
+def spool_name(source: S3Source | DicomWebSource) -> str:
+    """A folder name for a selection: the same for the same selection, whatever its login or connections."""
+    content = source.model_dump(
+        mode="json", exclude={*S3Source.model_fields} - {"bucket", "prefix", "endpoint"}
+    )
+    kind = "s3" if isinstance(source, S3Source) else "dicomweb"
+    return f"{kind}-{hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]}"
+
+
+def _prepare(
+    order: Order, source: S3Source | DicomWebSource, spool: Spool, stop: threading.Event, progress: Progress
+) -> DatasetInfo:
+    patience = Patience(source.outage_s)
+    archive = _open(order, source, patience)
+    parcels = archive.find(stop)
+    if not parcels:
+        raise EmptySelectionError("nothing was found where the images are; check what is selected")
+    receipt = _Receipt(order, _listing(parcels))
+    if info := receipt.dataset():
+        _tidy(spool, source)
+        return info
+    spool.prune(parcels)
+    unfetched = deliver(archive, parcels, spool, Terms(source.connections, patience), stop, progress)
+    _tell(spool, unfetched, len(parcels))
+    info = intake.preprocess(spool.files, order.labels, order.out, order.settings, progress)
+    if not unfetched:
+        receipt.write(spool.files)
+        _tidy(spool, source)
+    return info
+
+
+def _open(order: Order, source: S3Source | DicomWebSource, patience: Patience) -> Archive:
+    key = order.settings.split_key()
+    if isinstance(source, S3Source):
+        return S3Archive(source, key, patience)
+    table = read_labels(order.labels, order.settings.labels, order.settings.label_encoding)
+    labelled = [(KEY_COLUMNS[column], identifier) for column, identifier in table.said]
+    return DicomWebArchive(source, selection_of(source, order.settings.modality, labelled), key, patience)
+
+
+def _listing(parcels: Sequence[Parcel]) -> str:
+    return hashlib.sha256("\n".join(parcel.name for parcel in parcels).encode()).hexdigest()
+
+
+def _tell(spool: Spool, unfetched: Sequence[Unfetched], total: int) -> None:
+    spool.write_unfetched(unfetched)
+    for why, count in sorted(Counter(failed.why.value for failed in unfetched).items()):
+        _LOG.warning("not fetched: %d of %d (%s); listed in %s", count, total, why, spool.root / UNFETCHED)
+
+
+def _tidy(spool: Spool, source: S3Source | DicomWebSource) -> None:
+    if not source.keep_files:
+        spool.clear()
+
+
+@dataclass(frozen=True)
+class _Receipt:
+    """What a finished dataset was made from, for when its files are gone. It lies in the intake's own folder."""
+
+    order: Order
+    listing: str
+
+    def dataset(self) -> DatasetInfo | None:
+        """The dataset, if it was made from this listing, these labels, settings and this key."""
+        try:
+            found = json.loads(self._path.read_bytes())
+        except FileNotFoundError:
+            return None
+        if found["listing"] != self.listing or found["inputs"] != self._fingerprint(Path(), []):
+            return None
+        return Workspace(self.order.out, found["fingerprint"]).finished()
+
+    def write(self, files: Path) -> None:
+        """Remembers that the files, still there, are the listing."""
+        content = {
+            "listing": self.listing,
+            "inputs": self._fingerprint(Path(), []),
+            "fingerprint": self._fingerprint(files, list_files(files)),
+        }
+        part = self._path.with_suffix(".part")
+        part.write_text(json.dumps(content))
+        os.replace(part, self._path)
+
+    @property
+    def _path(self) -> Path:
+        return self.order.out / FOLDER / _RECEIPT
+
+    def _fingerprint(self, files: Path, paths: list[str]) -> str:
+        settings = self.order.settings
+        return fingerprint(files, paths, self.order.labels, settings, settings.split_key())

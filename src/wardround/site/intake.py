@@ -62,14 +62,15 @@ def preprocess(
     plan = approved_plan(seat)
     task = plan.manifest.recipe_model().task
     folder = settings.work / "datasets" / dataset_name(task)
-    chosen = intake_settings(task, source, settings.work / "split.key").model_copy(update=_caution(settings))
+    chosen = intake_settings(task, source, settings.work / "split.key").model_copy(update=_chosen(settings))
     order = Order(source.images, source.labels, folder, settings.work / "incoming", chosen)
     return Prepared(folder, prepare(order, stop, progress), plan.digest)
 
 
-def _caution(settings: SiteSettings) -> dict[str, object]:
-    """What the hospital has chosen against text in its images."""
+def _chosen(settings: SiteSettings) -> dict[str, object]:
+    """What the hospital has chosen: how its label table is written, and what is done against text in its images."""
     return {
+        "label_encoding": settings.label_encoding,
         "burned_in": settings.burned_in,
         "quarantine": settings.work,
         "devices": settings.devices,

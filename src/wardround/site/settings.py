@@ -33,9 +33,10 @@ class SiteSettings(BaseModel):
     `start_wait_s`: how long to wait for the run to be opened; `round_wait_s`: for the next round;
     `outage_s`: for an exchange that is away. `dicom`: where the images are, a folder, `s3://bucket/prefix` or
     `https://archive/dicom-web`; `select`: what to take from there, a mapping or a YAML file with one
-    (`wardround.imaging.sources.settings` has the fields). `burned_in`: `quarantine` holds back images that may show
-    who the patient is, until a person has looked (`wardround quarantine`); `ignore` looks at none. `devices`: a
-    catalogue of the hospital's own devices that write into images; `harmless_words`: what may stand in an image.
+    (`wardround.imaging.sources.settings` has the fields). `label_encoding`: of the label table, often cp1252 where it
+    is not UTF-8. `burned_in`: `quarantine` holds back images that may show who the patient is, until a person has
+    looked (`wardround quarantine`); `ignore` looks at none. `devices`: a catalogue of the hospital's own devices that
+    write into images; `harmless_words`: what may stand in an image.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,6 +57,7 @@ class SiteSettings(BaseModel):
     threads: Annotated[int, Field(ge=1)] | None = None
     dicom: str | None = None
     select: Annotated[dict[str, Any], BeforeValidator(_read)] = {}
+    label_encoding: str = "utf-8"
     burned_in: Literal["quarantine", "ignore"] = "quarantine"
     devices: Path | None = None
     harmless_words: tuple[str, ...] = ()

@@ -37,6 +37,8 @@ bench: .venv/ready ## All benchmarks, one JSON line each
 	$(BIN)/python -m benchmarks.aggregate
 	$(BIN)/python -m benchmarks.train
 	$(BIN)/python -m benchmarks.rounds
+	$(BIN)/python -m benchmarks.preprocess
+	$(BIN)/python -m benchmarks.burned_in
 
 locks: $(UV) ## Resolve all locks anew (hashes, no addresses)
 	$(LOCK) --extra local --group dev -o locks/main.txt

@@ -3,18 +3,26 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
+from pydicom.dataset import Dataset
 
 from wardround.imaging import burned_in
 from wardround.imaging.busy import begin, culprit, finished
-from wardround.imaging.deid.files import MAX_BYTES, deidentify_object, name_of, read_object, write_object
+from wardround.imaging.deid.files import (
+    MAX_BYTES,
+    deidentify_object,
+    name_of,
+    open_gate,
+    read_object,
+    write_object,
+)
 from wardround.imaging.deid.options import Options
 from wardround.imaging.deid.rules import Rules
 from wardround.imaging.gate import check_pixels
-from wardround.imaging.reading.header import quiet
+from wardround.imaging.reading.header import PIXEL_TAGS, quiet
 from wardround.imaging.reasons import Reason, Refusal
 
 
@@ -85,10 +93,8 @@ def _one(batch: Batch, place: int, file: str, state: str) -> Record:
             raise Refusal(fatal[place])
         with quiet():
             path = batch.source / file
-            dataset = read_object(path, MAX_BYTES)
-            if batch.look and "PixelData" in dataset:
-                check_pixels(path, _catalogue(), MAX_BYTES)
-            output, account = deidentify_object(dataset, rules)
+            gate = partial(_look, path) if batch.look else open_gate
+            output, account = deidentify_object(read_object(path, MAX_BYTES), rules, gate)
             name = name_of(output)
             if batch.target is not None:
                 write_object(output, batch.target / name)
@@ -108,6 +114,11 @@ def _rules(options: Options, key: bytes) -> Rules:
     return Rules.of(options, key)
 
 
+def _look(path: Path, dataset: Dataset) -> None:
+    if any(keyword in dataset for keyword in PIXEL_TAGS):
+        check_pixels(path, _pixel_rules(), MAX_BYTES)
+
+
 @lru_cache(maxsize=1)
-def _catalogue() -> burned_in.Rules:
+def _pixel_rules() -> burned_in.Rules:
     return burned_in.Rules()

@@ -55,15 +55,26 @@ class Rhythm:
 
     Rounds repeat: without this, every site and watcher would ask a server dozens of times a round for what is
     known not to be there yet. Used by one waiter at a time.
+
+    `periodic`: what is waited for comes at regular times, whenever the wait begins. So time counts from the last time
+    that it came: who answered a round first waits long for the next, who answered last does not.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, periodic: bool = False) -> None:
         self.expected = 0.0
+        self._periodic = periodic
+        self._came: float | None = None
 
-    def learn(self, waited: float, looks: int) -> None:
+    def origin(self, now: float) -> float:
+        """The time from which a wait that begins now counts, in seconds of the monotonic clock."""
+        return now if self._came is None or not self._periodic else self._came
+
+    def learn(self, origin: float, now: float, looks: int) -> None:
         """Remembers a wait that ended at its `looks`-th look; one that ended at the first look after the quiet
         time may have been over before, so the next one is left alone for less."""
+        waited = now - origin
         self.expected = waited * 0.75 if looks == 2 else waited
+        self._came = now
 
 
 class SilentWatch:
@@ -100,27 +111,28 @@ def wait_until(
     caller. Raises StoppedError soon after `stop` is set.
     """
     start, rhythm, looks = time.monotonic(), rhythm or Rhythm(), 0
+    origin = rhythm.origin(start)
     bell = threading.Event()
     with ExitStack() as stack:
         watches = [stack.enter_context(store.watch(prefix, bell)) for store in stores]
         while True:
             stop_if_asked(stop)
-            waited, looks = time.monotonic() - start, looks + 1
-            if (found := ready()) is not None or waited >= seconds:
-                rhythm.learn(waited, looks)
+            now, looks = time.monotonic(), looks + 1
+            left = seconds - (now - start)
+            if (found := ready()) is not None or left <= 0:
+                rhythm.learn(origin, now, looks)
                 return found
             told = all(watch.told for watch in watches)
-            _listen(
-                bell, min(SAFETY_SECONDS if told else _pause(waited, rhythm.expected), seconds - waited), stop
-            )
+            pause = SAFETY_SECONDS if told else _pause(now - origin, rhythm.expected)
+            _listen(bell, min(pause, left), stop)
 
 
 def _pause(waited: float, expected: float) -> float:
     quiet = expected * QUIET_SHARE - waited
     share = CLOSE_SHARE if waited < expected * DUE_SHARE else SHARE
     pause = quiet if quiet > 0 else waited * share
-    # Jitter keeps the sites of a federation from asking in step.
-    return min(max(FIRST_SECONDS, pause), LONGEST_SECONDS) * random.uniform(0.8, 1.2)
+    # Jitter keeps the sites of a federation from asking in step. Never later than was meant: that is a delay.
+    return min(max(FIRST_SECONDS, pause), LONGEST_SECONDS) * random.uniform(0.7, 1.0)
 
 
 def _listen(bell: threading.Event, seconds: float, stop: threading.Event | None) -> None:

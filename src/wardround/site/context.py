@@ -22,7 +22,7 @@ class Seat:
     work: Path
     settings: SiteSettings
     stop: threading.Event
-    rhythm: Rhythm = field(default_factory=Rhythm)
+    rhythm: Rhythm = field(default_factory=lambda: Rhythm(periodic=True))
 
     @property
     def site(self) -> str:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from wardround.errors import StoppedError
 from wardround.exchange.listening import Listener, written_keys
-from wardround.exchange.waiting import SilentWatch, Watch, wait_until
+from wardround.exchange.waiting import Rhythm, SilentWatch, Watch, wait_until
 
 
 class Told:
@@ -130,3 +130,18 @@ def test_an_event_that_cannot_be_read_wakes_everybody(line: bytes) -> None:
 )
 def test_arbitrary_events_raise_nothing(value: object) -> None:
     assert isinstance(written_keys(json.dumps(value).encode()), list)
+
+
+def test_what_comes_at_regular_times_is_expected_then_however_late_the_wait_began() -> None:
+    rhythm = Rhythm(periodic=True)
+    rhythm.learn(rhythm.origin(100.0), 100.4, looks=3)
+    rhythm.learn(rhythm.origin(100.7), 101.4, looks=3)
+    assert rhythm.expected == pytest.approx(1.0)
+    assert rhythm.origin(102.3) == pytest.approx(101.4)  # nine tenths of the time are over already
+
+
+def test_what_takes_the_same_time_whenever_it_begins_is_counted_from_the_begin() -> None:
+    rhythm = Rhythm()
+    rhythm.learn(rhythm.origin(100.0), 100.4, looks=3)
+    assert rhythm.expected == pytest.approx(0.4)
+    assert rhythm.origin(102.3) == 102.3

@@ -100,7 +100,9 @@ class Registry:
         found = client.get_experiment_by_name(self._experiment)
         if found is not None:
             return str(found.experiment_id)
-        return str(client.create_experiment(self._experiment, artifact_location=self._location))
+        # MLflow's pages show training runs first where an experiment says that it is about a model, not about agents.
+        kind = {"mlflow.experimentKind": "custom_model_development"}
+        return str(client.create_experiment(self._experiment, artifact_location=self._location, tags=kind))
 
     def _find_model(self, client: MlflowClient) -> None:
         try:

@@ -46,6 +46,11 @@ locks: $(UV) ## Resolve all locks anew (hashes, no addresses)
 	$(LOCK) --extra imaging -c locks/main.txt -o locks/imaging.txt
 	$(LOCK) --extra report --extra registry -c locks/main.txt -o locks/coordinator.txt
 	$(LOCK) --extra client -c locks/main.txt -o locks/compile.txt
+	$(LOCK) --extra control -c locks/main.txt -o locks/control.txt
+	# botocore needs an older python-dateutil than the rest has; the server's MLflow must stay the clients'.
+	grep -oE '^[a-z0-9._-]+==[^ ]+' locks/main.txt | grep -v '^python-dateutil==' \
+		| $(LOCK) --extra mlflow-server -c /dev/stdin --no-annotate -o locks/mlflow.txt
+	$(LOCK) --group sbom -o locks/sbom.txt
 	$(LOCK) --extra compiler -o locks/compiler.txt
 
 .venv/ready: locks/main.txt pyproject.toml | $(UV)

@@ -49,7 +49,8 @@ locks: $(UV) ## Resolve all locks anew (hashes, no addresses)
 	$(LOCK) --extra control -c locks/main.txt -o locks/control.txt
 	# botocore needs an older python-dateutil than the rest has; the server's MLflow must stay the clients'.
 	grep -oE '^[a-z0-9._-]+==[^ ]+' locks/main.txt | grep -v '^python-dateutil==' \
-		| $(LOCK) --extra mlflow-server -c /dev/stdin --no-annotate -o locks/mlflow.txt
+		| $(LOCK) --extra mlflow-server -c /dev/stdin --override locks/mlflow.without.txt --no-annotate \
+			-o locks/mlflow.txt
 	$(LOCK) --group sbom -o locks/sbom.txt
 	$(LOCK) --extra compiler -o locks/compiler.txt
 

@@ -75,16 +75,16 @@ def labels(name: str) -> dict[str, str]:
     return {f"org.opencontainers.image.{key}": value for key, value in found.items() if value}
 
 
-def build(names: Iterable[str], engine: Engine) -> None:
-    """Builds and saves images. Raises EngineError."""
+def build(name: str, engine: Engine) -> None:
+    """Builds an image and saves it. Raises EngineError."""
     base = os.environ.get("PYTHON_IMAGE")
-    for name in names:
-        options = [] if base is None else ["--build-arg", f"PYTHON_IMAGE={base}"]
-        for key, value in labels(name).items():
-            options += ["--label", f"{key}={value}"]
-        _say(f"{name}: building")
-        engine.build(DOCKERFILE, name, tag(name), options)
-        engine.save(tag(name), archive_file(name))
+    options = [] if base is None else ["--build-arg", f"PYTHON_IMAGE={base}"]
+    for key, value in labels(name).items():
+        options += ["--label", f"{key}={value}"]
+    _say(f"{name}: building")
+    engine.build(DOCKERFILE, name, tag(name), options)
+    _say(f"{name}: saving")
+    engine.save(tag(name), archive_file(name))
 
 
 def push(engine: Engine) -> dict[str, str]:
@@ -155,10 +155,10 @@ def _run(what: str, names: Iterable[str]) -> None:
     if what == "push":
         write_lock(push(engine))
         return
-    build(names, engine)
-    images = saved()
-    write_lock({name: f"{registry()}/{name}@{image.digest}" for name, image in images.items()})
-    _say("\n".join(table(images)))
+    for name in names:
+        build(name, engine)
+        write_lock({name: f"{registry()}/{name}@{image.digest}" for name, image in saved().items()})
+    _say("\n".join(table(saved())))
 
 
 def _git(*words: str) -> str:

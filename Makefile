@@ -6,7 +6,7 @@ BIN := .venv/bin
 LOCK := $(UV) pip compile --quiet pyproject.toml --generate-hashes --python-version 3.11 \
 	--no-header --no-emit-index-url --no-emit-find-links
 
-.PHONY: help demo test lint format golden check-golden locks bench clean
+.PHONY: help demo test lint format golden check-golden locks bench images images-push images-lock sbom clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -40,12 +40,31 @@ bench: .venv/ready ## All benchmarks, one JSON line each
 	$(BIN)/python -m benchmarks.preprocess
 	$(BIN)/python -m benchmarks.burned_in
 
+images: .venv/ready ## Build all images and save them in build/images; NAMES="train control" selects
+	$(BIN)/python -m components.build images $(NAMES)
+
+images-push: .venv/ready ## Push the images to REGISTRY; build/images.lock.json then has the digests there
+	$(BIN)/python -m components.build push
+
+images-lock: .venv/ready ## Make build/images.lock.json the lock of pipelines and charts
+	$(BIN)/python -m components.build lock
+	$(BIN)/python -m pipelines.build
+
+sbom: .venv-sbom/ready ## What each image holds, as CycloneDX, in build/sbom
+	.venv-sbom/bin/python -m components.sbom $(UV) $(NAMES)
+
 locks: $(UV) ## Resolve all locks anew (hashes, no addresses)
 	$(LOCK) --extra local --group dev -o locks/main.txt
 	$(LOCK) --extra site -c locks/main.txt -o locks/site.txt
 	$(LOCK) --extra imaging -c locks/main.txt -o locks/imaging.txt
 	$(LOCK) --extra report --extra registry -c locks/main.txt -o locks/coordinator.txt
 	$(LOCK) --extra client -c locks/main.txt -o locks/compile.txt
+	$(LOCK) --extra control -c locks/main.txt -o locks/control.txt
+	# botocore needs an older python-dateutil than the rest has; the server's MLflow must stay the clients'.
+	grep -oE '^[a-z0-9._-]+==[^ ]+' locks/main.txt | grep -v '^python-dateutil==' \
+		| $(LOCK) --extra mlflow-server -c /dev/stdin --override locks/mlflow.without.txt --no-annotate \
+			-o locks/mlflow.txt
+	$(LOCK) --group sbom -o locks/sbom.txt
 	$(LOCK) --extra compiler -o locks/compiler.txt
 
 .venv/ready: locks/main.txt pyproject.toml | $(UV)
@@ -54,9 +73,14 @@ locks: $(UV) ## Resolve all locks anew (hashes, no addresses)
 	$(UV) pip install --quiet --no-deps --python $(BIN)/python --editable .
 	@touch $@
 
+.venv-sbom/ready: locks/sbom.txt | $(UV)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-sbom
+	$(UV) pip sync --quiet --require-hashes --python .venv-sbom/bin/python locks/sbom.txt
+	@touch $@
+
 .tools/bin/uv:
 	$(PYTHON) -m venv .tools
 	.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 clean: ## Remove environments and caches (not .wardround, which holds runs)
-	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .venv-sbom .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -9,6 +9,7 @@ import yaml
 from pipelines.build import COMPILED, PIPELINES, differences
 
 NAMES = sorted(PIPELINES)
+COMPONENTS = ("compile", "preprocess", "train", "aggregate", "evaluate")
 
 
 def documents(name: str) -> list[Any]:
@@ -52,10 +53,12 @@ def test_the_hospitals_images_reach_only_the_step_that_reads_them() -> None:
     assert mounted == {"exec-preprocess"}
 
 
-def test_every_component_has_an_image_and_a_place_to_build_it() -> None:
+def test_every_step_of_the_pipelines_is_a_component_with_an_image() -> None:
     folder = Path(__file__).parents[2] / "components"
     images = json.loads((folder / "images.lock.json").read_text())
-    for name in images:
+    for name in COMPONENTS:
+        assert name in images
         assert (folder / name / "component.py").is_file()
-        assert (folder / name / "Dockerfile").is_file()
         assert (folder / name / "README.md").is_file()
+    used = {container["image"] for name in NAMES for container in executors(name)}
+    assert used == {images[name] for name in COMPONENTS}

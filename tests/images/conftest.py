@@ -1,0 +1,6 @@
+"""`components` is no part of the package: it lies in the repository."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))

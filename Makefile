@@ -45,7 +45,7 @@ locks: $(UV) ## Resolve all locks anew (hashes, no addresses)
 	$(LOCK) --extra site -c locks/main.txt -o locks/site.txt
 	$(LOCK) --extra imaging -c locks/main.txt -o locks/imaging.txt
 	$(LOCK) --extra report --extra registry -c locks/main.txt -o locks/coordinator.txt
-	$(LOCK) --extra client -c locks/main.txt -o locks/compile.txt
+	$(LOCK) --extra client --extra publish -c locks/main.txt -o locks/compile.txt
 	$(LOCK) --extra compiler -o locks/compiler.txt
 
 .venv/ready: locks/main.txt pyproject.toml | $(UV)

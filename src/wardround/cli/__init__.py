@@ -30,6 +30,11 @@ COMMANDS = {
         "app",
         "The coordinator's steps: open, aggregate, evaluate.",
     ),
+    "pipeline": (
+        "wardround.cli.pipeline",
+        "app",
+        "Compile pipelines for a namespace, and register them in Kubeflow.",
+    ),
     "quarantine": (
         "wardround.cli.quarantine",
         "app",

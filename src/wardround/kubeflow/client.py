@@ -49,6 +49,11 @@ def default_token_file() -> Path | None:
     return TOKEN_FILE if TOKEN_FILE.is_file() else None
 
 
+def in_pod() -> bool:
+    """Whether this process has a namespace of its own."""
+    return _NAMESPACE_FILE.is_file()
+
+
 def default_namespace() -> str:
     """The namespace that this pod is in. Raises ConfigurationError outside of one."""
     try:

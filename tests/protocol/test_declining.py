@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from federation import FEDERATION, SITES, Federation
 from hand import HandSite
+from killing import Deaths
 
 from wardround.exchange.envelope import SigningKey
 from wardround.exchange.layout import Layout
@@ -117,6 +118,21 @@ def test_a_site_whose_approval_is_withdrawn_after_it_joined_declines_nothing(
     federation.site_changes = {"approved_digests": ()}
     assert federation.start_site("cedar").wait() == 1
     assert not cedar.own.exists(cedar.channel.where(DeclinedMessage))
+
+
+def test_a_site_killed_around_its_word_has_declined_after_its_next_start(
+    federation: Federation, tmp_path: Path
+) -> None:
+    federation.start_coordinator()
+    federation.site_changes = {"approved_digests": ()}
+    word = f"put wardround-{FEDERATION}-alder/{federation.view.channel.where(DeclinedMessage)}"
+    for moment in ("before", "after"):
+        deaths = Deaths(tmp_path / moment, f"{moment} {word}")
+        assert federation.start_site("alder", deaths).wait() == -9
+    again = federation.start_site("alder")
+    assert again.wait() == 1
+    assert "not-approved" in again.text()
+    assert declined(federation, "alder")
 
 
 def wait_joined(federation: Federation, site: str) -> None:

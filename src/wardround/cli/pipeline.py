@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from wardround.kubeflow.client import Kubeflow
     from wardround.kubeflow.profile import Profile
     from wardround.kubeflow.register import Version
+    from wardround.kubeflow.start import Order
 
 app = typer.Typer(no_args_is_help=True, help="Pipelines in Kubeflow.", add_completion=False)
 
@@ -117,40 +118,43 @@ class _Runs:
     def __init__(
         self, kubeflow: "Kubeflow", profile: "Profile", version: "Version", parameters: dict[str, Any]
     ) -> None:
-        from wardround.kubeflow.start import run_title
-
         self._kubeflow, self._version, self._parameters = kubeflow, version, parameters
         self._federation = profile.federation or "wardround"
-        party = profile.name or profile.party
-        self._title = run_title(self._federation, str(parameters.get("run") or ""), party)
+        self._party = profile.name or profile.party
 
     def keep(self, cron: str | None, seconds: int | None) -> None:
         """The recurring run as it should be."""
-        from wardround.kubeflow.start import Schedule, keep_recurring
+        from wardround.kubeflow.start import RECURRING, Schedule, keep_recurring
 
-        kept = keep_recurring(self._kubeflow, self._order(), Schedule(cron, seconds))
-        typer.echo(f"recurring run {self._title}: {kept}")
+        order = self._order(RECURRING)
+        kept = keep_recurring(self._kubeflow, order, Schedule(cron, seconds))
+        typer.echo(f"recurring run {order.title}: {kept}")
 
     def disable(self) -> None:
         """No recurring run any more."""
         from wardround.kubeflow.start import disable_recurring
 
-        count = disable_recurring(self._kubeflow, self._title)
-        typer.echo(f"recurring run {self._title}: {'disabled' if count else 'none was enabled'}")
+        count = disable_recurring(self._kubeflow, self._version)
+        typer.echo(
+            f"recurring run of {self._version.pipeline}: {'disabled' if count else 'none was enabled'}"
+        )
 
     def start_once(self) -> None:
         """One run, once."""
         from wardround.kubeflow.start import start_once
 
-        started = start_once(self._kubeflow, self._order())
+        started = start_once(self._kubeflow, self._order(str(self._parameters.get("run") or "")))
         typer.echo(f"run {started.name}: {'started' if started.is_new else 'was there'}, {started.link}")
 
-    def _order(self) -> Any:
+    def _order(self, run: str) -> "Order":
         from wardround.kubeflow.register import experiment
-        from wardround.kubeflow.start import Order
+        from wardround.kubeflow.start import Order, run_title
 
-        place = experiment(self._kubeflow, self._federation)
-        return Order(self._title, place, self._version, self._parameters)
+        place, title = (
+            experiment(self._kubeflow, self._federation),
+            run_title(self._federation, run, self._party),
+        )
+        return Order(title, place, self._version, self._parameters)
 
 
 def _read(path: Path | None) -> dict[str, Any]:

@@ -57,13 +57,15 @@ class Retries(_Closed):
 
 
 class Toleration(_Closed):
-    """A Kubernetes toleration."""
+    """A Kubernetes toleration, spelled as there or as here."""
+
+    model_config = ConfigDict(populate_by_name=True)
 
     key: str | None = None
     operator: Literal["Equal", "Exists"] | None = None
     value: str | None = None
     effect: Literal["NoExecute", "NoSchedule", "PreferNoSchedule"] | None = None
-    toleration_seconds: int | None = None
+    toleration_seconds: Annotated[int | None, Field(alias="tolerationSeconds")] = None
 
 
 class Profile(_Closed):

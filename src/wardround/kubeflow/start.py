@@ -1,7 +1,8 @@
 """Starting runs, and keeping a run that is started again and again.
 
 Runs are called `<federation>/<run>/<party>`. What a run was asked to do is in its description as a digest, so
-that asking again for the same thing does nothing.
+that asking again for the same thing does nothing. By the description's start a recurring run is known as ours, whatever
+it was called; those that people make in the UI are left alone.
 """
 
 import hashlib
@@ -15,6 +16,8 @@ from wardround.kubeflow.client import Kubeflow, named
 from wardround.kubeflow.register import Version
 
 NEWEST = "newest-open"
+RECURRING = "recurring"
+_OURS = "Started by wardround; order "
 ACTIVE = ("PENDING", "RUNNING", "CANCELING", "PAUSED")
 Kept = Literal["made", "replaced", "enabled", "unchanged"]
 
@@ -105,7 +108,7 @@ def keep_recurring(kubeflow: Kubeflow, order: Order, schedule: Schedule) -> Kept
     """
     trigger = schedule.trigger()
     wanted = _description(order.digest(trigger))
-    every = [*_recurring(kubeflow, order.title)]
+    every = [*_recurring(kubeflow, order.version)]
     same = next((each for each in every if each.description == wanted), None)
     others = [each for each in every if each is not same]
     for each in others:
@@ -122,9 +125,9 @@ def keep_recurring(kubeflow: Kubeflow, order: Order, schedule: Schedule) -> Kept
     return "replaced" if others else "made"
 
 
-def disable_recurring(kubeflow: Kubeflow, title: str) -> int:
-    """Disables every recurring run of this name; runs under way go on. Returns how many were enabled."""
-    enabled = [each for each in _recurring(kubeflow, title) if _is_enabled(each)]
+def disable_recurring(kubeflow: Kubeflow, version: Version) -> int:
+    """Disables every recurring run of the pipeline; runs under way go on. Returns how many were enabled."""
+    enabled = [each for each in _recurring(kubeflow, version) if _is_enabled(each)]
     for each in enabled:
         _disable(kubeflow, each)
     return len(enabled)
@@ -161,12 +164,17 @@ def _is_enabled(recurring: Any) -> bool:
     return bool(recurring.status == "ENABLED")
 
 
-def _recurring(kubeflow: Kubeflow, title: str) -> Iterator[Any]:
+def _recurring(kubeflow: Kubeflow, version: Version) -> Iterator[Any]:
+    """Those of any version of the pipeline that we made."""
     api = kubeflow.recurring_runs.recurring_run_service_list_recurring_runs
-    found = kubeflow.pages(
-        "list recurring runs", api, "recurring_runs", namespace=kubeflow.namespace, filter=named(title)
+    found = kubeflow.pages("list recurring runs", api, "recurring_runs", namespace=kubeflow.namespace)
+    return (
+        each
+        for each in found
+        if (each.description or "").startswith(_OURS)
+        and each.pipeline_version_reference is not None
+        and each.pipeline_version_reference.pipeline_id == version.pipeline_id
     )
-    return (each for each in found if each.display_name == title)
 
 
 def _runs(kubeflow: Kubeflow, experiment_id: str, title: str | None = None) -> Iterator[Any]:
@@ -176,4 +184,4 @@ def _runs(kubeflow: Kubeflow, experiment_id: str, title: str | None = None) -> I
 
 
 def _description(digest: str) -> str:
-    return f"Started by wardround; order {digest}."
+    return f"{_OURS}{digest}"

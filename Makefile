@@ -58,7 +58,7 @@ locks: $(UV) ## Resolve all locks anew (hashes, no addresses)
 	$(LOCK) --extra site -c locks/main.txt -o locks/site.txt
 	$(LOCK) --extra imaging -c locks/main.txt -o locks/imaging.txt
 	$(LOCK) --extra report --extra registry -c locks/main.txt -o locks/coordinator.txt
-	$(LOCK) --extra client -c locks/main.txt -o locks/compile.txt
+	$(LOCK) --extra client --extra publish -c locks/main.txt -o locks/compile.txt
 	$(LOCK) --extra control -c locks/main.txt -o locks/control.txt
 	# botocore needs an older python-dateutil than the rest has; the server's MLflow must stay the clients'.
 	grep -oE '^[a-z0-9._-]+==[^ ]+' locks/main.txt | grep -v '^python-dateutil==' \

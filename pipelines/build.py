@@ -4,26 +4,38 @@ import argparse
 import difflib
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from kfp import compiler
+from kfp.dsl.base_component import BaseComponent
 
-from pipelines.compile import compile_pipeline
-from pipelines.coordinator import coordinator_pipeline
-from pipelines.site import site_pipeline
+from pipelines import compile, coordinator, site
+from wardround.kubeflow.profile import Profile
 
 COMPILED = Path(__file__).with_name("compiled")
-PIPELINES = {"site": site_pipeline, "coordinator": coordinator_pipeline, "compile": compile_pipeline}
+PIPELINES: dict[str, Callable[[Profile], BaseComponent]] = {
+    "site": site.make,
+    "coordinator": coordinator.make,
+    "compile": compile.make,
+}
+# In whose namespace each runs.
+PARTIES = {"site": "site", "coordinator": "coordinator", "compile": "coordinator"}
+
+
+def compile_to(name: str, profile: Profile, path: Path) -> Path:
+    """Compiles one pipeline for a profile into a YAML file."""
+    compiler.Compiler().compile(PIPELINES[name](profile), str(path))
+    return path
 
 
 def build(folder: Path) -> list[Path]:
-    """Compiles every pipeline into a folder."""
+    """Compiles every pipeline for its party's default profile into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{name}.yaml" for name in PIPELINES]
-    for pipeline, path in zip(PIPELINES.values(), paths, strict=True):
-        compiler.Compiler().compile(pipeline, str(path))
-    return paths
+    return [
+        compile_to(name, Profile(party=PARTIES[name]), folder / f"{name}.yaml")  # type: ignore[arg-type]
+        for name in PIPELINES
+    ]
 
 
 def differences() -> Iterator[str]:

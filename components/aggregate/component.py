@@ -9,10 +9,12 @@ from components.images import image
 def aggregate(
     federation: str,
     run: str,
+    run_id: str,
     exchange: str,
     key_file: str,
     members: dict,  # type: ignore[type-arg]
     plan: str,
+    plan_digest: str,
     work: str,
     rounds: int,
     quorum: int,
@@ -22,6 +24,8 @@ def aggregate(
     experiment: str,
     model_name: str,
     settings: str,
+    run_name: dsl.OutputPath(str),  # type: ignore[valid-type]
+    digest: dsl.OutputPath(str),  # type: ignore[valid-type]
     status: dsl.OutputPath(str),  # type: ignore[valid-type]
     champion: dsl.OutputPath(int),  # type: ignore[valid-type]
     metrics: dsl.Output[dsl.Metrics],

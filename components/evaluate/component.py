@@ -13,6 +13,7 @@ def evaluate_run(
     key_file: str,
     members: dict,  # type: ignore[type-arg]
     plan: str,
+    plan_digest: str,
     work: str,
     settings: str,
     metrics: dsl.Output[dsl.Metrics],

@@ -10,6 +10,8 @@ def preprocess(
     federation: str,
     site: str,
     run: str,
+    run_id: str,
+    start_wait_s: float,
     exchange: str,
     coordinator_key: str,
     key_file: str,
@@ -21,11 +23,13 @@ def preprocess(
     split_key: str,
     work: str,
     settings: str,
+    run_name: dsl.OutputPath(str),  # type: ignore[valid-type]
+    status: dsl.OutputPath(str),  # type: ignore[valid-type]
     dataset: dsl.OutputPath(str),  # type: ignore[valid-type]
     dataset_digest: dsl.OutputPath(str),  # type: ignore[valid-type]
     plan_digest: dsl.OutputPath(str),  # type: ignore[valid-type]
 ) -> dsl.ContainerSpec:
-    """Inputs are fields of the site's settings; an empty one is taken from the file `settings`."""
+    """Inputs are fields of the site's settings; one that is empty or 0 is taken from the file `settings`."""
     return dsl.ContainerSpec(
         image=image("preprocess"),
         command=["python", "-m", "wardround"],

@@ -27,7 +27,7 @@ def plan_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if ready := os.environ.get("WARDROUND_TEST_PIPELINE_PLAN"):
         return Path(ready)
     folder = tmp_path_factory.mktemp("compiled")
-    arguments = {"recipe_yaml": RECIPE, "plan_folder": str(folder / "plan")}
+    arguments = {"recipe_yaml": RECIPE, "plan_folder": str(folder / "plan"), "settings_file": ""}
     with pytest.MonkeyPatch.context() as environment:
         if (own := REPOSITORY / ".venv-compiler" / "bin" / "python").exists():
             environment.setenv("WARDROUND_COMPILER_PYTHON", str(own))

@@ -63,6 +63,9 @@ def coordinator_arguments(folder: Path, keys: dict[str, SigningKey], plan: Path)
 
 def site_arguments(folder: Path, site: str, keys: dict[str, SigningKey], plan: Path) -> dict[str, Any]:
     return common(folder, site) | {
+        # One is told which run to take part in, the other finds it.
+        "run": "" if site == "alder" else "first",
+        "wait_for_run_seconds": 900.0,
         "site": site,
         "coordinator_public_key": keys["coordinator"].public.text,
         "approved_plan_digests": [load_plan(plan).digest],

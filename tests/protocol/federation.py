@@ -125,14 +125,14 @@ class Federation:
         return load_plan(self.world.plan).digest
 
     def coordinator_settings(self) -> CoordinatorSettings:
-        fields = {"rounds": 2, "quorum": 2, "deadline_s": 60, "join_deadline_s": 60, **self.changes}
+        rules = {"rounds": 2, "quorum": 2, "deadline_s": 60, "join_deadline_s": 60}
+        fields = {"plan": self.world.plan, **rules, **self.changes}
         return CoordinatorSettings(
             federation=FEDERATION,
             run=self.run,
             exchange=self.world.address,
             key_file=self.world.folder / f"{COORDINATOR}.pem",
             members={site: self.world.key(site).public.text for site in SITES},
-            plan=self.world.plan,
             work=self.folder / COORDINATOR,
             threads=1,
             **fields,

@@ -30,6 +30,17 @@ COMMANDS = {
         "app",
         "The coordinator's steps: open, aggregate, evaluate.",
     ),
+    "pipeline": (
+        "wardround.cli.pipeline",
+        "app",
+        "Compile pipelines for a namespace, and register them in Kubeflow.",
+    ),
+    "submit": (
+        "wardround.cli.submit",
+        "submit",
+        "Start a run in Kubeflow: of a recipe, or a hospital's part.",
+    ),
+    "status": ("wardround.cli.status", "status", "Show how a run stands: rounds, sites, links."),
     "quarantine": (
         "wardround.cli.quarantine",
         "app",

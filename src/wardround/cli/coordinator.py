@@ -21,10 +21,12 @@ _PREFIX = "WARDROUND_COORDINATOR_"
 def open_(given: Step[CoordinatorSettings]) -> None:
     """Publish the plan and open the run, so that sites can review it; can be repeated."""
     from wardround.coordinator.commands import open_run
+    from wardround.coordinator.settle import settle
     from wardround.processes import run_until_signal
 
-    opened = run_until_signal(partial(open_run, given.settings))
-    typer.echo(f"run {given.settings.run}: plan {opened.plan_digest}, {opened.rounds} rounds")
+    settings, _ = run_until_signal(partial(settle, given.settings))
+    opened = run_until_signal(partial(open_run, settings))
+    typer.echo(f"run {settings.run}: plan {opened.plan_digest}, {opened.rounds} rounds")
 
 
 @app.command()
@@ -43,6 +45,30 @@ def evaluate(given: Step[CoordinatorSettings]) -> None:
     from wardround.cli.steps_coordinator import run_evaluate
 
     run_evaluate(given)
+
+
+@app.command()
+def publish(
+    plan: Annotated[Path, typer.Argument(help="Folder of the plan.")],
+    settings: Annotated[
+        Path | None, typer.Option(help="The coordinator's settings (YAML or JSON), or at least these flags.")
+    ] = None,
+    federation: Annotated[str | None, typer.Option()] = None,
+    exchange: Annotated[str | None, typer.Option()] = None,
+) -> None:
+    """Publish a plan in the federation's bucket, so that sites can review it and a run can name its digest."""
+    from wardround.cli.options import read_settings
+    from wardround.coordinator.publish import PREFIX, PublishSettings
+    from wardround.coordinator.publish import publish as publish_plan
+    from wardround.plan.format import load_plan
+    from wardround.processes import run_until_signal, set_up_logging
+
+    set_up_logging()
+    flags = {"federation": federation, "exchange": exchange}
+    chosen = read_settings(PublishSettings, PREFIX, settings, flags, {}, {})
+    made = load_plan(plan)
+    run_until_signal(partial(publish_plan, chosen, made))
+    typer.echo(made.digest)
 
 
 @app.command("compile", hidden=True)

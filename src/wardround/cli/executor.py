@@ -34,6 +34,11 @@ class Executor:
     artifacts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     output_file: Path | None = None
 
+    @property
+    def is_task(self) -> bool:
+        """Whether this is a task of Kubeflow Pipelines."""
+        return self.output_file is not None
+
     @classmethod
     def parse(cls, text: str | None) -> "Executor":
         """The executor that `{{$}}` describes. Raises ConfigurationError."""

@@ -14,12 +14,9 @@ app = typer.Typer(no_args_is_help=True, help="A hospital's steps in a run.", add
 app.command("key")(key)
 
 _PREFIX = "WARDROUND_SITE_"
-# Where no data set is read, none has to be named.
-_NO_DATA = {"data": "datasets"}
-Labels = Annotated[Path | None, typer.Option(help="CSV: an identifier (accession, study, …) and a label.")]
-SplitKey = Annotated[
-    Path | None, typer.Option(help="Secret that assigns patients to splits; made if not given.")
-]
+# Where Kubeflow mounts the hospital's images, when nothing else is said.
+_IMAGES = "/images"
+_LABELS = Path("/images/labels.csv")
 Workers = Annotated[int | None, typer.Option(min=0, help="Processes; as many as CPUs if not given.")]
 Show = Annotated[
     bool, typer.Option(help="Give the hospital's own figures to Kubeflow too: only to one of its own.")
@@ -27,28 +24,26 @@ Show = Annotated[
 
 
 @app.command()
-@step(SiteSettings, _PREFIX, **_NO_DATA)
-def preprocess(
-    given: Step[SiteSettings],
-    labels: Labels = None,
-    split_key: SplitKey = None,
-    workers: Workers = None,
-) -> None:
+@step(SiteSettings, _PREFIX)
+def preprocess(given: Step[SiteSettings], workers: Workers = None) -> None:
     """Make the dataset that the run's plan takes from DICOM files and a label table.
 
     --dicom is a folder, s3://bucket/prefix, or https://archive/dicom-web; --select says in YAML, or in a YAML
-    file, what to take from there. The login is a file that WARDROUND_SOURCE_CREDENTIALS_FILE names.
+    file, what to take from there. The login is a file that WARDROUND_SOURCE_CREDENTIALS_FILE names. Without --run the
+    newest open run is taken.
     """
     from wardround.cli.steps import required
     from wardround.cli.steps_site import run_preprocess
     from wardround.imaging.sources.settings import image_source
     from wardround.site.intake import Source
 
-    key_file = given.given("split_key", split_key)
+    mounted = given.executor.is_task
     source = Source(
-        images=image_source(required(given, "dicom", given.settings.dicom), given.settings.select),
-        labels=Path(required(given, "labels", labels)),
-        split_key=Path(key_file) if key_file else None,
+        images=image_source(
+            required("dicom", given.settings.dicom or (_IMAGES if mounted else None)), given.settings.select
+        ),
+        labels=required("labels", given.settings.labels or (_LABELS if mounted else None)),
+        split_key=given.settings.split_key,
         workers=workers,
     )
     run_preprocess(given, source)
@@ -73,7 +68,7 @@ def evaluate(given: Step[SiteSettings], show_local_figures: Show = False) -> Non
 
 
 @app.command()
-@step(SiteSettings, _PREFIX, **_NO_DATA)
+@step(SiteSettings, _PREFIX)
 def review(given: Step[SiteSettings]) -> None:
     """Wait for the run, fetch its plan, check its operations, and show what would leave the hospital."""
     from rich.console import Console

@@ -3,18 +3,18 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TypeVar
 
-from wardround.cli.options import Step
 from wardround.errors import ConfigurationError
+
+T = TypeVar("T")
 
 _LOG = logging.getLogger(__name__)
 _SHARE = 0.1
 
 
-def required(given: Step[Any], name: str, flag: Any) -> Any:
-    """A value that is no setting and has no default. Raises ConfigurationError."""
-    value = given.given(name, flag)
+def required(name: str, value: T | None) -> T:
+    """A value that has no default. Raises ConfigurationError."""
     if value is None:
         raise ConfigurationError(f"--{name.replace('_', '-')} is not given; the step needs it")
     return value

@@ -3,11 +3,14 @@
 import logging
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from wardround.cli.executor import Executor
+from wardround.cli.options import is_given, read_settings
 from wardround.compiler_client import compile_recipe
+from wardround.coordinator.publish import PREFIX, PublishSettings, publish
 from wardround.errors import ConfigurationError
 from wardround.processes import run_until_signal, set_up_logging
 from wardround.recipe import parse_recipe
@@ -17,7 +20,9 @@ _FILE = re.compile(r"(?:\w[\w.-]{0,99}/)*\w[\w.-]{0,99}", re.ASCII)
 
 
 def run_compile(executor_input: str, plan: Path | None) -> None:
-    """Inputs: `recipe` (YAML text), `files` (name → text), `plan` (folder). Outputs: `plan_digest`, `plan_folder`."""
+    """Inputs: `recipe` (YAML text), `files` (name → text), `plan` (folder), and what `PublishSettings` needs to publish
+    the plan, if anything of it is given. Outputs: `plan_digest`, `plan_folder`.
+    """
     set_up_logging()
     executor = Executor.parse(executor_input)
     folder, text = plan or executor.inputs.get("plan"), executor.inputs.get("recipe")
@@ -32,6 +37,9 @@ def run_compile(executor_input: str, plan: Path | None) -> None:
             lambda stop: compile_recipe(recipe, Path(folder), folder=Path(beside), progress=_LOG.info)
         )
     _LOG.info("plan %s in %s", made.digest, made.folder)
+    if any(is_given(executor.inputs.get(name)) for name in ("exchange", "settings")):
+        settings = read_settings(PublishSettings, PREFIX, None, {}, executor.inputs, {})
+        run_until_signal(partial(publish, settings, made))
     executor.write({"plan_digest": made.digest, "plan_folder": str(made.folder)})
 
 

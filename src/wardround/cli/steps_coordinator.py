@@ -14,15 +14,24 @@ _LOG = logging.getLogger(__name__)
 
 
 def run_aggregate(given: Step[CoordinatorSettings]) -> None:
-    """Outputs: `status`, `champion`, and `metrics` with the champion's value of the run's measure."""
+    """Outputs: `run_name`, `digest`, `status`, `champion`, and `metrics` with the champion's value of the measure."""
     from wardround.coordinator.commands import aggregate
+    from wardround.coordinator.settle import settle
 
-    final = run_until_signal(partial(aggregate, given.settings))
+    settings, plan = run_until_signal(partial(settle, given.settings))
+    _LOG.info("run %s of plan %s", settings.run, plan.digest)
+    final = run_until_signal(partial(aggregate, settings))
     _LOG.info("%s after %d rounds; champion: model %d", final.status, final.rounds, final.champion)
     shown = {"rounds": float(final.rounds), "champion_model": float(final.champion)}
     if final.metric is not None:
         shown[final.measure] = final.metric
-    given.executor.write({"status": final.status, "champion": final.champion}, {"metrics": Artifact(shown)})
+    values = {
+        "run_name": settings.run,
+        "digest": plan.digest,
+        "status": final.status,
+        "champion": final.champion,
+    }
+    given.executor.write(values, {"metrics": Artifact(shown)})
 
 
 def run_evaluate(given: Step[CoordinatorSettings]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import threading
 from dataclasses import asdict
 from functools import partial
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from wardround.cli.executor import Artifact
 from wardround.cli.options import Step
 from wardround.cli.steps import shown_progress
+from wardround.errors import ConfigurationError
 from wardround.evaluation.summary import (
     chosen_threshold,
     classification_metadata,
@@ -23,19 +25,43 @@ from wardround.processes import run_until_signal
 from wardround.site.settings import SiteSettings
 
 if TYPE_CHECKING:
-    from wardround.site.intake import Source
+    from wardround.site.intake import Prepared, Source
 
 _LOG = logging.getLogger(__name__)
+READ_ONLY = "WARDROUND_IMAGES_READ_ONLY"
+
+
+IDLE = "idle"
 
 
 def run_preprocess(given: Step[SiteSettings], source: "Source") -> None:
-    """Outputs: `dataset` (folder), `dataset_digest`, `plan_digest`. Refusals by reason stay in the log."""
+    """Outputs: `run_name`, `status`, `dataset` (folder), `dataset_digest`, `plan_digest`; idle without an open run."""
     # Training and evaluation run where no DICOM library is installed.
-    from wardround.imaging.reasons import Reason
     from wardround.site.intake import preprocess
 
+    _warn_if_writable(given.settings.dicom)
     with shown_progress() as progress:
         made = run_until_signal(lambda stop: preprocess(given.settings, source, stop, progress))
+    if made is None:
+        _LOG.info("no run is open that this site could take part in: nothing to do")
+        names = ("run_name", "dataset", "dataset_digest", "plan_digest")
+        given.executor.write({**dict.fromkeys(names, ""), "status": IDLE})
+        return
+    _log_dataset(made, given.settings.work)
+    values = {
+        "run_name": made.run,
+        "status": "prepared",
+        "dataset": str(made.folder),
+        "dataset_digest": made.info.digest,
+        "plan_digest": made.plan_digest,
+    }
+    given.executor.write(values)
+
+
+def _log_dataset(made: "Prepared", work: Path) -> None:
+    """Counts and refusals by reason; these stay in the log."""
+    from wardround.imaging.reasons import Reason
+
     for split, info in made.info.splits.items():
         _LOG.info("%s: %d images", split, info.count)
     for reason, count in made.info.refusals.items():
@@ -44,24 +70,27 @@ def run_preprocess(given: Step[SiteSettings], source: "Source") -> None:
         _LOG.warning(
             "some images may show who the patient is, and wait; look at them with: "
             "wardround quarantine list --work %s; then start again",
-            given.settings.work,
+            work,
         )
-    _LOG.info("dataset %s in %s", made.info.digest, made.folder)
-    values = {
-        "dataset": str(made.folder),
-        "dataset_digest": made.info.digest,
-        "plan_digest": made.plan_digest,
-    }
-    given.executor.write(values)
+    _LOG.info("run %s: dataset %s in %s", made.run, made.info.digest, made.folder)
+
+
+def _warn_if_writable(images: str | None) -> None:
+    """Kubeflow cannot mount a claim read-only, so whoever promised it learns when it is not so."""
+    if os.environ.get(READ_ONLY) and images is not None and os.access(images, os.W_OK):
+        _LOG.warning("the folder of images can be written from here; make the volume itself read-only")
 
 
 def run_train(given: Step[SiteSettings]) -> None:
     """Outputs: `status`, `rounds_answered`, and `metrics` with counts of rounds."""
     from wardround.site.commands import train
 
-    summary = run_until_signal(partial(train, given.settings))
-    counts = {"rounds_answered": len(summary.answered), "rounds_refused": len(summary.refused)}
-    status = summary.final.status if summary.final else "unknown"
+    if _is_idle(given):
+        counts, status = {"rounds_answered": 0, "rounds_refused": 0}, IDLE
+    else:
+        summary = run_until_signal(partial(train, given.settings))
+        counts = {"rounds_answered": len(summary.answered), "rounds_refused": len(summary.refused)}
+        status = summary.final.status if summary.final else "unknown"
     given.executor.write({"status": status, **counts}, {"metrics": Artifact(counts)})
 
 
@@ -69,14 +98,32 @@ def run_evaluate(given: Step[SiteSettings], show_local: bool) -> None:
     """Writes report.json and report.html into the site's work folder; outputs: `metrics`, `curves`, `report`."""
     from wardround.site.evaluate import evaluate
 
+    if _is_idle(given):
+        page = "<!doctype html><title>idle</title><p>No run was open that this site could take part in.</p>"
+        shown = {"metrics": Artifact({"rounds": 0}), "curves": Artifact(), "report": Artifact(content=page)}
+        given.executor.write({}, shown)
+        return
     found = run_until_signal(partial(evaluate, given.settings))
     folder = given.settings.work / found.federation / found.site / found.run
     page = local_page(found)
     write_report(folder, found, page)
     _LOG.info("report of the site's own patients: %s", folder / "report.html")
     figures = local_figures(found) if show_local else dict(found.published)
-    shown = page if show_local else published_page(found)
-    given.executor.write({}, {**artifacts(found, figures), "report": Artifact(content=shown)})
+    report = page if show_local else published_page(found)
+    given.executor.write({}, {**artifacts(found, figures), "report": Artifact(content=report)})
+
+
+def _is_idle(given: Step[SiteSettings]) -> bool:
+    """Whether the step before found no run: then a pipeline's later steps have nothing to do.
+
+    Raises ConfigurationError outside of a pipeline, where nobody looked for one.
+    """
+    if given.settings.run:
+        return False
+    if not given.executor.is_task:
+        raise ConfigurationError("--run is not given; name the run")
+    _LOG.info("no run was open: nothing to do")
+    return True
 
 
 def artifacts(found: Any, figures: Any) -> dict[str, Artifact]:

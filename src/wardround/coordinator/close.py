@@ -130,6 +130,7 @@ def _outcome(
         accepted=tuple(sorted(collected.accepted)),
         refused=collected.refused,
         missing=collected.missing,
+        declined=collected.declined,
         measured=measured,
         seconds=clock.seconds,
     )

@@ -44,12 +44,13 @@ class Answers:
         first = min(self.waiting, default=None)
         return [site for site in sorted(self.accepted) if first is None or site < first]
 
-    def decide(self, joined: set[str]) -> CollectedMessage:
+    def decide(self, joined: set[str], declined: dict[str, str]) -> CollectedMessage:
         """The decision, as it is recorded."""
         return CollectedMessage(
             accepted={site: spooled.accepted() for site, spooled in sorted(self.accepted.items())},
             refused=tuple(refusal for _, refusal in sorted(self.refused.items())),
             missing=tuple(sorted(filter(self.silent, joined))),
+            declined=dict(sorted(declined.items())),
         )
 
 
@@ -69,7 +70,7 @@ class Collector:
                 inbox.watch(partial(self._watch, site))
             while not self._is_complete() and (answer := inbox.next(end)) is not None:
                 self._take(*answer)
-        return self._answers.decide(set(self._members.joined))
+        return self._answers.decide(set(self._members.joined), self._members.declined)
 
     def _is_complete(self) -> bool:
         return self._answers.is_complete(self._run.rules.quorum, set(self._run.members))

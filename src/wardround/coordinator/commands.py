@@ -9,6 +9,7 @@ from wardround.coordinator.open import rules_of
 from wardround.coordinator.register import BackgroundRegister
 from wardround.coordinator.run import run_rounds
 from wardround.coordinator.settings import CoordinatorSettings
+from wardround.coordinator.settle import settle
 from wardround.errors import WardroundError
 from wardround.exchange.connect import open_exchange
 from wardround.exchange.envelope import PublicKey, SigningKey
@@ -16,7 +17,7 @@ from wardround.exchange.layout import COORDINATOR
 from wardround.exchange.messages import FinalMessage, RunMessage
 from wardround.exchange.patience import PatientExchange
 from wardround.exchange.records import Channel, Peer
-from wardround.plan.format import Plan, load_plan
+from wardround.plan.format import Plan
 from wardround.plan.program import Program
 
 Observer = Callable[[Event], None]
@@ -31,8 +32,9 @@ class AbandonedError(WardroundError):
 
 def open_run(settings: CoordinatorSettings, stop: threading.Event | None = None) -> RunMessage:
     """Sets the federation's buckets up and publishes the plan and the run; can be repeated."""
-    plan = load_plan(settings.plan)
-    return publish_run(make_run(settings, plan, stop or threading.Event()), plan)
+    stop = stop or threading.Event()
+    settings, plan = settle(settings, stop)
+    return publish_run(make_run(settings, plan, stop), plan)
 
 
 def aggregate(
@@ -45,8 +47,9 @@ def aggregate(
     Raises AbandonedError after too many failed rounds, WardroundError otherwise; calling it again goes on.
     To be called by `processes.run_until_signal`.
     """
-    plan = load_plan(settings.plan)
-    run = make_run(settings, plan, stop or threading.Event(), observe)
+    stop = stop or threading.Event()
+    settings, plan = settle(settings, stop)
+    run = make_run(settings, plan, stop, observe)
     publish_run(run, plan)
     program, register = Program(plan, threads=settings.threads), make_register(settings, run, plan)
     try:

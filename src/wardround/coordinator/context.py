@@ -41,7 +41,7 @@ class Rules:
 class Event:
     """Something that an observer may want to show. `figures` holds the outcome's, on `closed`."""
 
-    kind: Literal["joined", "opened", "answered", "refused", "closed", "ended"]
+    kind: Literal["joined", "declined", "opened", "answered", "refused", "closed", "ended"]
     round: int = 0
     site: str | None = None
     text: str = ""

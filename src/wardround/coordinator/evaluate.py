@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from wardround.coordinator.commands import make_run
 from wardround.coordinator.history import History, read_history
 from wardround.coordinator.settings import CoordinatorSettings
+from wardround.coordinator.settle import settle
 from wardround.evaluation.summary import Question, chosen_threshold, numbers, operating_figures, positive_rows
 from wardround.exchange.messages import Figures, FinalMessage, Split
-from wardround.plan.format import load_plan
 
 _SPLITS: tuple[Split, ...] = ("validation", "test")
 
@@ -59,8 +59,9 @@ class RunEvaluation:
 
 def evaluate(settings: CoordinatorSettings, stop: threading.Event | None = None) -> RunEvaluation:
     """Reads a finished run. Raises MissingError when it has not ended, RefusedError."""
-    plan = load_plan(settings.plan)
-    run = make_run(settings, plan, stop or threading.Event())
+    stop = stop or threading.Event()
+    settings, plan = settle(settings, stop)
+    run = make_run(settings, plan, stop)
     recipe = plan.manifest.recipe_model()
     threshold = recipe.evaluation.threshold
     history = read_history(run)

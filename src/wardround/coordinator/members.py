@@ -1,4 +1,4 @@
-"""Who has joined the run, and waiting until enough have."""
+"""Who has joined the run and who has declined it, and waiting until enough have joined."""
 
 import logging
 import threading
@@ -10,7 +10,7 @@ from wardround.coordinator.context import Event, Run
 from wardround.coordinator.inbox import Inbox
 from wardround.errors import RefusedError, WardroundError
 from wardround.exchange.errors import MissingError
-from wardround.exchange.messages import JoinMessage
+from wardround.exchange.messages import DeclinedMessage, JoinMessage
 from wardround.exchange.store import wait_for_any
 from wardround.exchange.waiting import Rhythm
 
@@ -24,15 +24,24 @@ class QuorumError(WardroundError):
 
 
 class Members:
-    """The sites that have joined. A `join.json` that is refused stays refused: it is written once."""
+    """The sites that have joined, and those that do not take part. What is refused stays so: it is written once.
+
+    A site that declined may join later; until then nobody waits for it.
+    """
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._refused: set[str] = set()
+        self._declined: dict[str, str] = {}
         self._lock = threading.Lock()
         self.joined: dict[str, JoinMessage] = {}
         # How long each site's answers take, over the rounds.
         self.rhythms: dict[str, Rhythm] = {site: Rhythm() for site in run.members}
+
+    @property
+    def declined(self) -> dict[str, str]:
+        """Site → the code that it gave, of those who have not joined since."""
+        return {site: code for site, code in sorted(self._declined.items()) if site not in self.joined}
 
     def look(self) -> None:
         """Reads the `join.json` of every member that has none yet."""
@@ -47,20 +56,25 @@ class Members:
             return site in self.joined
 
     def wait(self) -> None:
-        """Waits until all members have joined, or for the join deadline.
+        """Waits until all members have joined or declined, or for the join deadline.
 
+        Below the quorum, whoever declined is waited for too: approving a plan takes a person.
         Raises QuorumError that names who is missing, StoppedError.
         """
         self.look()
         end = time.monotonic() + self._run.rules.join_deadline_s
         with Inbox[str](self._run.stop) as inbox:
-            waiting = self._run.members.keys() - self.joined.keys() - self._refused
-            for site in sorted(waiting):
-                inbox.watch(partial(_await_join, self._run, site))
-            while waiting and (site_or_none := inbox.next(end)) is not None:
-                waiting = waiting - {site_or_none}
+            for site in sorted(self._run.members.keys() - self.joined.keys() - self._refused):
+                inbox.watch(partial(_await_word, self._run, site, site in self._declined))
+            while self._expected() and (site_or_none := inbox.next(end)) is not None:
                 self.look_at(site_or_none)
         self._check_quorum()
+
+    def _expected(self) -> set[str]:
+        """Who is still waited for."""
+        open_ = self._run.members.keys() - self.joined.keys() - self._refused
+        enough = len(self.joined) >= self._run.rules.quorum
+        return open_ - self._declined.keys() if enough else set(open_)
 
     def _read(self, site: str) -> None:
         run = self._run
@@ -68,6 +82,7 @@ class Members:
             message = run.channel.read(run.site(site), JoinMessage, run.members[site]).message
             _check_join(site, message, run)
         except MissingError:
+            self._read_declined(site)
             return
         except RefusedError as error:
             self._refused.add(site)
@@ -77,21 +92,42 @@ class Members:
         self.joined[site] = message
         run.observe(Event("joined", site=site))
 
+    def _read_declined(self, site: str) -> None:
+        if site in self._declined:
+            return
+        run = self._run
+        try:
+            code = run.channel.read(run.site(site), DeclinedMessage, run.members[site]).message.code
+        except MissingError:
+            return
+        except RefusedError as error:
+            code = error.code
+            _LOG.warning("what %s gives as its reason not to take part is refused: %s", site, error)
+        self._declined[site] = code
+        run.observe(Event("declined", site=site, text=code))
+
     def _check_quorum(self) -> None:
         quorum, missing = self._run.rules.quorum, sorted(self._run.members.keys() - self.joined.keys())
         if len(self.joined) < quorum:
             raise QuorumError(
                 f"{len(self.joined)} sites joined within {self._run.rules.join_deadline_s:g} s, the quorum is "
-                f"{quorum}; missing: {', '.join(missing)} (refused: {', '.join(sorted(self._refused)) or 'none'}). "
+                f"{quorum}; missing: {', '.join(missing)} (refused: {', '.join(sorted(self._refused)) or 'none'}; "
+                f"declined: {', '.join(f'{site}, {code}' for site, code in self.declined.items()) or 'none'}). "
                 "See that they run and have approved the plan, then start the coordinator again"
             )
 
 
-def _await_join(run: Run, site: str, enough: threading.Event, deliver: Callable[[str], None]) -> None:
-    keys = run.channel.keys
-    wait = run.rules.join_deadline_s
-    if wait_for_any(run.site(site), keys.join, [keys.join], seconds=wait, stop=enough) is not None:
+def _await_word(
+    run: Run, site: str, has_declined: bool, enough: threading.Event, deliver: Callable[[str], None]
+) -> None:
+    """Delivers the site when it declines, unless it has, and when it joins."""
+    keys, seconds = run.channel.keys, run.rules.join_deadline_s
+    wanted = [keys.join] if has_declined else [keys.join, keys.declined]
+    found = wait_for_any(run.site(site), keys.prefix, wanted, seconds=seconds, stop=enough)
+    if found is not None:
         deliver(site)
+    if found == keys.declined:
+        _await_word(run, site, True, enough, deliver)
 
 
 def _check_join(site: str, message: JoinMessage, run: Run) -> None:

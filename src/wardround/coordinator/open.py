@@ -5,10 +5,9 @@ from datetime import UTC, datetime
 from wardround.coordinator.context import Rules, Run
 from wardround.errors import ConfigurationError
 from wardround.exchange.errors import MissingError
-from wardround.exchange.layout import plan_key
 from wardround.exchange.messages import FederationMessage, RunMessage
-from wardround.exchange.store import put_idempotent, upload_idempotent
-from wardround.plan.format import MANIFEST_NAME, Plan
+from wardround.plan.format import Plan
+from wardround.plan_store import publish_plan
 
 EPOCH = 1
 
@@ -52,15 +51,8 @@ def open_run(run: Run, plan: Plan) -> RunMessage:
         )
     _create_buckets(run)
     run.channel.write(run.shared, _federation(run))
-    publish_plan(run, plan)
+    publish_plan(run.shared, plan)
     return _describe(run, plan)
-
-
-def publish_plan(run: Run, plan: Plan) -> None:
-    """Copies the plan's graphs, and last its `plan.json`, into the federation's bucket."""
-    for path, _, _ in plan.files:
-        upload_idempotent(run.shared, plan_key(plan.digest, path), plan.folder / path)
-    put_idempotent(run.shared, plan_key(plan.digest, MANIFEST_NAME), plan.manifest.canonical())
 
 
 def _create_buckets(run: Run) -> None:

@@ -13,20 +13,25 @@ class CoordinatorSettings(BaseModel):
 
     `exchange`: a folder or an S3 address; the S3 identity comes from the environment
     (`wardround.exchange.settings`). `key_file`: the coordinator's Ed25519 key (PEM, PKCS #8). `members`:
-    site → public key, 64 hexadecimal digits. `plan`: the plan's folder. `work`: a folder for files that may
-    be lost. `rounds`, `quorum`, `deadline_s`, `join_deadline_s`: None takes the recipe's. `outage_s`: how
-    long an exchange that is away is waited for. `tracking_uri`: MLflow; None registers nothing;
-    `registry_outage_s`: how long it may be away before its rounds are left for the next start.
+    site → public key, 64 hexadecimal digits. `plan_digest`: the plan, which is fetched from the federation's bucket;
+    or `plan`, its folder; with both, the folder must hold that plan. `work`: a folder for files that may be lost.
+    `run`: its name; without one it is made of the recipe's name, the digest and `run_id`, which a job that is
+    started again has to give again: Kubeflow's id of its own run. `rounds`, `quorum`, `deadline_s`,
+    `join_deadline_s`: None takes the recipe's. `outage_s`: how long an exchange that is away is waited for.
+    `tracking_uri`: MLflow; None registers nothing; `registry_outage_s`: how long it may be away before its rounds
+    are left for the next start.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     federation: str
-    run: str
+    run: str = ""
+    run_id: str = ""
     exchange: str
     key_file: Path
     members: Annotated[dict[str, str], Field(min_length=1)]
-    plan: Path
+    plan: Path | None = None
+    plan_digest: str | None = None
     work: Path
     rounds: Annotated[int, Field(ge=1)] | None = None
     quorum: Annotated[int, Field(ge=1)] | None = None

@@ -17,6 +17,7 @@ from wardround.errors import ConfigurationError, RefusedError
 
 COORDINATOR = "coordinator"
 FEDERATION_KEY = "federation.json"
+RUNS = "runs/"
 LAST_ROUND = 999_999
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", re.ASCII)
@@ -125,6 +126,23 @@ class Layout:
         return f"{self.federation}-{_label('site', site, _BUCKET_LENGTH - len(self.federation) - 1)}"
 
 
+def run_name(text: str, *, ending: str) -> str:
+    """A legal name of a run: what is legal of `text`, which may be shortened, and then `-` and `ending`, which is not.
+
+    Raises ConfigurationError (`illegal-name`) for an ending that is no part of a name.
+    """
+    legal = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    room = _BUCKET_LENGTH - len(ending) - 1
+    return check_run(f"{legal[: max(room, 0)].strip('-') or 'run'}-{ending}")
+
+
+def run_of(key: str, file: str) -> str | None:
+    """The run whose `file` (`run.json`, `final.json`) `key` is; None for any other key."""
+    run, slash, rest = key.removeprefix(RUNS).partition("/")
+    inside = key.startswith(RUNS) and slash and rest == file and _LABEL.fullmatch(run)
+    return run if inside and len(run) <= _BUCKET_LENGTH else None
+
+
 def plan_prefix(digest: str) -> str:
     """The prefix, with its slash, of all files of the plan with this digest."""
     return f"plans/{check_digest(digest)}/"
@@ -150,7 +168,7 @@ class RunKeys:
     @property
     def prefix(self) -> str:
         """The prefix, with its slash, of everything in the run."""
-        return f"runs/{self.run}/"
+        return f"{RUNS}{self.run}/"
 
     @property
     def description(self) -> str:
@@ -161,6 +179,11 @@ class RunKeys:
     def join(self) -> str:
         """A site's `join.json`."""
         return self.file("join.json")
+
+    @property
+    def declined(self) -> str:
+        """A site's `declined.json`."""
+        return self.file("declined.json")
 
     @property
     def final(self) -> str:

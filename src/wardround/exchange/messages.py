@@ -7,6 +7,7 @@
     coordinator  runs/<run>/rounds/<n>/outcome.json         OutcomeMessage
     coordinator  runs/<run>/final.json                      FinalMessage
     site         runs/<run>/join.json                       JoinMessage
+    site         runs/<run>/declined.json                   DeclinedMessage
     site         runs/<run>/rounds/<n>/present.json         PresentMessage
     site         runs/<run>/rounds/<n>/update.json          UpdateMessage   + update-….safetensors
     coordinator  (own) runs/<run>/rounds/<n>/collected.json CollectedMessage
@@ -75,6 +76,14 @@ class JoinMessage(Message):
     examples: dict[Literal["train", "validation", "test"], Count]
 
 
+class DeclinedMessage(Message):
+    """A site does not take part in the run, and why. `join.json`, if it comes later, goes before it."""
+
+    kind: ClassVar[str] = "declined"
+    site: Site
+    code: Code
+
+
 class RoundMessage(Message):
     """An open round: train on the broadcast, or only evaluate it.
 
@@ -132,12 +141,13 @@ class AcceptedFile(Message):
 
 
 class CollectedMessage(Message):
-    """Which updates of a round count: decided once, before the arithmetic."""
+    """Which updates of a round count: decided once, before the arithmetic. `declined`: site → its code."""
 
     kind: ClassVar[str] = "collected"
     accepted: dict[Site, AcceptedFile]
     refused: tuple[Refusal, ...]
     missing: tuple[Site, ...]
+    declined: dict[Site, Code] = {}
 
 
 class Measured(Message):
@@ -161,7 +171,10 @@ class StateMessage(Message):
 
 
 class OutcomeMessage(Message):
-    """The coordinator's account of a round. `model`: the broadcast model, which `evaluation` is about."""
+    """The coordinator's account of a round. `model`: the broadcast model, which `evaluation` is about.
+
+    `missing`: had joined, and did not answer; `declined`: members who said that they do not take part → why.
+    """
 
     kind: ClassVar[str] = "outcome"
     status: Literal["completed", "evaluated", "failed"]
@@ -169,6 +182,7 @@ class OutcomeMessage(Message):
     accepted: tuple[Site, ...]
     refused: tuple[Refusal, ...]
     missing: tuple[Site, ...]
+    declined: dict[Site, Code] = {}
     measured: Measured = Measured()
     seconds: dict[str, Seconds] = {}
 

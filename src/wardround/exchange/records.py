@@ -11,14 +11,17 @@ a step that is repeated after a crash and yields other bytes writes beside the f
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from wardround.errors import RefusedError
 from wardround.exchange.envelope import Binding, PublicKey, SigningKey, TensorFile, open_envelope, seal
 from wardround.exchange.layout import FEDERATION_KEY, RunKeys
 from wardround.exchange.messages import Message
 from wardround.exchange.store import Store, put_idempotent, upload_idempotent
-from wardround.exchange.tensors import Array, TensorSpec, write_tensors
+
+if TYPE_CHECKING:
+    # Whoever reads messages only needs no NumPy: there are images without it.
+    from wardround.exchange.tensors import Array, TensorSpec
 
 M = TypeVar("M", bound=Message)
 
@@ -133,8 +136,10 @@ class Shaped(Protocol):
         """Its NumPy dtype."""
 
 
-def file_spec(spec: Mapping[str, Shaped]) -> dict[str, TensorSpec]:
+def file_spec(spec: Mapping[str, Shaped]) -> dict[str, "TensorSpec"]:
     """The plan's specs, by name, as those of a tensor file."""
+    from wardround.exchange.tensors import TensorSpec
+
     return {name: TensorSpec(tuple(tensor.shape), tensor.dtype) for name, tensor in spec.items()}
 
 
@@ -143,8 +148,10 @@ def tensor_name(stem: str, file: TensorFile) -> str:
     return f"{stem}-{file.sha256[:16]}.safetensors"
 
 
-def save_tensors(folder: Path, stem: str, tensors: Mapping[str, Array]) -> tuple[Path, TensorFile]:
+def save_tensors(folder: Path, stem: str, tensors: Mapping[str, "Array"]) -> tuple[Path, TensorFile]:
     """Writes tensors to a file in `folder` under its content-addressed name. Raises NoSpaceError."""
+    from wardround.exchange.tensors import write_tensors
+
     draft = folder / f"{stem}.safetensors"
     file = write_tensors(draft, tensors)
     return draft.replace(folder / tensor_name(stem, file)), file

@@ -79,6 +79,17 @@ class S3Exchange:
             connection.retry(bucket, None, lambda: make(check_bucket(bucket), connection.settings.region))
         except ExistsError:
             return
+        except DeniedError:
+            # Where an operator sets buckets up, nobody else may, and nobody else has to.
+            if not self._has(bucket):
+                raise
+
+    def _has(self, bucket: str) -> bool:
+        connection = self._connection
+        try:
+            return connection.retry(bucket, None, lambda: connection.client.bucket_exists(bucket))
+        except DeniedError:
+            return False
 
     def close(self) -> None:
         for store in self._stores.values():

@@ -60,7 +60,7 @@ class Exchange(Protocol):
         """The bucket of this name; no request is made."""
 
     def create_bucket(self, bucket: str) -> None:
-        """Makes the bucket unless it is there. Only who sets up a federation may."""
+        """Makes the bucket unless it is there. Only who sets up a federation may; raises DeniedError."""
 
     def close(self) -> None:
         """Ends connections and listeners; what was written stays."""

@@ -47,6 +47,7 @@ def compile_task(folder: DemoFolder, choices: Choices) -> Task:
         "recipe_yaml": folder.recipe.read_text(),
         "python_files_by_name": {name: (choices.recipe_folder / name).read_text() for name in names},
         "plan_folder": str(folder.plan),
+        "settings_file": "",
     }
     return _pipeline("compile", "compile", arguments, folder, {})
 

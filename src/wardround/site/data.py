@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from wardround.errors import ConfigurationError
 from wardround.imaging.dataset import DatasetInfo
 from wardround.imaging.shards import load_split
 from wardround.plan.data import Examples
@@ -11,9 +12,11 @@ SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
 
 
 class ShardedData:
-    """The data set in a folder of shards. Raises DatasetError when it is damaged."""
+    """The data set in a folder of shards. Raises ConfigurationError without one, DatasetError for a damaged one."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path | None) -> None:
+        if folder is None:
+            raise ConfigurationError("--data is not given; name the folder of a dataset")
         self._folder = folder
         self._info = DatasetInfo.load(folder)
         self._loaded: dict[str, Examples] = {}

@@ -18,6 +18,7 @@ from wardround.imaging.sources.prepare import Order, prepare
 from wardround.imaging.sources.settings import ImageSource
 from wardround.recipe.schema import Task
 from wardround.site.context import take_seat
+from wardround.site.pick import pick_run
 from wardround.site.plans import approved_plan, find_run
 from wardround.site.settings import SiteSettings
 
@@ -36,8 +37,9 @@ class Source:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A dataset on disk, for the plan that asked for it."""
+    """A dataset on disk, for the plan of the run that asked for it."""
 
+    run: str
     folder: Path
     info: DatasetInfo
     plan_digest: str
@@ -48,23 +50,27 @@ def preprocess(
     source: Source,
     stop: threading.Event | None = None,
     progress: Progress = lambda stage, done, total: None,
-) -> Prepared:
+) -> Prepared | None:
     """Waits for the run, checks its plan as training does, and makes the dataset that the plan takes.
 
+    Without a run in the settings it takes the newest open one; None when there was none within `start_wait_s`.
     The folder is `work/datasets/<name>`, where the name follows from the plan's task: another plan with the
     same task finds the dataset ready. What is fetched lies in `work/incoming` until the dataset is complete.
     Raises ApprovalError, IntakeError, SourceError, NoSpaceError, ConfigurationError, RefusedError.
     """
     stop = stop or threading.Event()
     exchange = PatientExchange(open_exchange(settings.exchange, stop), settings.outage_s, stop)
-    seat = take_seat(settings, exchange, stop)
+    run = pick_run(settings, exchange, stop)
+    if run is None:
+        return None
+    seat = take_seat(settings.model_copy(update={"run": run}), exchange, stop)
     seat = seat.bound_to(find_run(seat).plan_digest)
     plan = approved_plan(seat)
     task = plan.manifest.recipe_model().task
     folder = settings.work / "datasets" / dataset_name(task)
     chosen = intake_settings(task, source, settings.work / "split.key").model_copy(update=_chosen(settings))
     order = Order(source.images, source.labels, folder, settings.work / "incoming", chosen)
-    return Prepared(folder, prepare(order, stop, progress), plan.digest)
+    return Prepared(run, folder, prepare(order, stop, progress), plan.digest)
 
 
 def _chosen(settings: SiteSettings) -> dict[str, object]:

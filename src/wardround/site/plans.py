@@ -1,18 +1,26 @@
 """The run's plan: fetched, compared with its digest, approved by the hospital, its operations reviewed."""
 
-import shutil
-from pathlib import Path
+import logging
 
+from wardround import plan_store
 from wardround.errors import RefusedError, WardroundError
-from wardround.exchange.errors import MissingBucketError
-from wardround.exchange.layout import FEDERATION_KEY, plan_key
-from wardround.exchange.messages import FederationMessage, RunMessage
+from wardround.exchange.errors import ConflictError, ExchangeError, MissingBucketError
+from wardround.exchange.layout import FEDERATION_KEY
+from wardround.exchange.messages import (
+    DeclinedMessage,
+    FederationMessage,
+    FinalMessage,
+    JoinMessage,
+    RunMessage,
+)
 from wardround.exchange.waiting import wait_until
-from wardround.plan.format import MANIFEST_NAME, MAX_MANIFEST_BYTES, Plan, load_plan, parse_manifest
+from wardround.plan.format import Plan
 from wardround.plan.review import check_operations
 from wardround.site.choose import PatienceError
 from wardround.site.context import Seat
 from wardround.site.settings import SiteSettings
+
+_LOG = logging.getLogger(__name__)
 
 
 class ApprovalError(WardroundError):
@@ -51,10 +59,18 @@ def _is_open(seat: Seat) -> bool | None:
 
 
 def approved_plan(seat: Seat) -> Plan:
-    """The run's plan, if it may run here.
+    """The run's plan, if it may run here; otherwise the coordinator is told that this site does not take part.
 
     Raises ApprovalError, RefusedError for a plan that is not what its digest says or has a forbidden operation.
     """
+    try:
+        return _checked_plan(seat)
+    except (ApprovalError, RefusedError) as error:
+        decline(seat, error.code)
+        raise
+
+
+def _checked_plan(seat: Seat) -> Plan:
     plan = fetch_plan(seat)
     if not is_approved(seat.settings, plan.digest):
         raise ApprovalError(
@@ -63,6 +79,23 @@ def approved_plan(seat: Seat) -> Plan:
         )
     check_operations(plan)
     return plan
+
+
+def decline(seat: Seat, code: str) -> None:
+    """Tells the coordinator, once, that this site does not take part; the first reason given stays.
+
+    Not after the site has joined, or the run has ended: then nobody needs it. An exchange that does not take the
+    message is logged only, because why the site declines is what its people have to see.
+    """
+    channel = seat.channel
+    try:
+        if seat.own.exists(channel.where(JoinMessage)) or seat.shared.exists(channel.where(FinalMessage)):
+            return
+        channel.write(seat.own, DeclinedMessage(site=seat.site, code=code))
+    except ConflictError:
+        _LOG.info("run %s: was declined before, for another reason", channel.run)
+    except ExchangeError as error:
+        _LOG.warning("run %s: the coordinator could not be told that we decline: %s", channel.run, error)
 
 
 def is_approved(settings: SiteSettings, digest: str) -> bool:
@@ -74,20 +107,4 @@ def is_approved(settings: SiteSettings, digest: str) -> bool:
 def fetch_plan(seat: Seat) -> Plan:
     """The plan in this site's folder, downloaded unless it is there and whole. Raises RefusedError."""
     digest = str(seat.channel.digest)
-    folder = seat.settings.work / "plans" / digest
-    try:
-        return load_plan(folder, expected=digest)
-    except RefusedError:
-        shutil.rmtree(folder, ignore_errors=True)  # absent, or half of it: a plan is only worth its bytes
-    _download(seat, digest, folder)
-    return load_plan(folder, expected=digest)
-
-
-def _download(seat: Seat, digest: str, folder: Path) -> None:
-    data = seat.shared.get(plan_key(digest, MANIFEST_NAME), limit=MAX_MANIFEST_BYTES)
-    for part in parse_manifest(data, expected=digest).parts():
-        target = folder / part.file
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if not target.exists():
-            seat.shared.download(plan_key(digest, part.file), target, limit=part.bytes)
-    (folder / MANIFEST_NAME).write_bytes(data)
+    return plan_store.fetch_plan(seat.shared, digest, seat.settings.work / "plans" / digest)

@@ -24,18 +24,20 @@ def _read(chosen: Any) -> Any:
 class SiteSettings(BaseModel):
     """What a site needs to know to take part in one run.
 
-    `exchange`: a folder or an S3 address; the S3 identity comes from the environment
-    (`wardround.exchange.settings`). `key_file`: the site's Ed25519 key (PEM, PKCS #8). `coordinator_key`:
-    the coordinator's public key, 64 hexadecimal digits, as agreed outside of the exchange. `data`: a folder
-    of shards. `work`: a folder for the plan and finished updates; losing it costs time only, but for
-    the split key and the patients' splits that are kept in it: back those up.
+    `run`: its name; empty picks the newest open one, and `run_id`, an id that a job keeps when it is started again
+    (Kubeflow's of its own run), makes it keep its pick. `exchange`: a folder or an S3 address; the S3 identity comes
+    from the environment (`wardround.exchange.settings`). `key_file`: the site's Ed25519 key (PEM, PKCS #8).
+    `coordinator_key`: the coordinator's public key, 64 hexadecimal digits, as agreed outside of the exchange.
+    `data`: a folder of shards, which training needs. `work`: a folder for the plan and finished updates; losing it
+    costs time only, but for the split key and the patients' splits that are kept in it: back those up.
     `approved_digests`, `approvals`: the plans that may run here, named, or as files `<digest>` in a folder.
     `start_wait_s`: how long to wait for the run to be opened; `round_wait_s`: for the next round;
     `outage_s`: for an exchange that is away. `dicom`: where the images are, a folder, `s3://bucket/prefix` or
     `https://archive/dicom-web`; `select`: what to take from there, a mapping or a YAML file with one
-    (`wardround.imaging.sources.settings` has the fields). `label_encoding`: of the label table, often cp1252 where it
-    is not UTF-8. `burned_in`: `quarantine` holds back images that may show who the patient is, until a person has
-    looked (`wardround quarantine`); `ignore` looks at none. `devices`: a catalogue of the hospital's own devices that
+    (`wardround.imaging.sources.settings` has the fields). `labels`: the label table (CSV); `label_encoding`: often
+    cp1252 where it is not UTF-8. `split_key`: the secret that assigns patients to splits, made in `work` without one.
+    `burned_in`: `quarantine` holds back images that may show who the patient is, until a person has looked
+    (`wardround quarantine`); `ignore` looks at none. `devices`: a catalogue of the hospital's own devices that
     write into images; `harmless_words`: what may stand in an image.
     """
 
@@ -43,11 +45,12 @@ class SiteSettings(BaseModel):
 
     federation: str
     site: str
-    run: str
+    run: str = ""
+    run_id: str = ""
     exchange: str
     key_file: Path
     coordinator_key: str
-    data: Path
+    data: Path | None = None
     work: Path
     approved_digests: tuple[str, ...] = ()
     approvals: Path | None = None
@@ -57,7 +60,9 @@ class SiteSettings(BaseModel):
     threads: Annotated[int, Field(ge=1)] | None = None
     dicom: str | None = None
     select: Annotated[dict[str, Any], BeforeValidator(_read)] = {}
+    labels: Path | None = None
     label_encoding: str = "utf-8"
+    split_key: Path | None = None
     burned_in: Literal["quarantine", "ignore"] = "quarantine"
     devices: Path | None = None
     harmless_words: tuple[str, ...] = ()

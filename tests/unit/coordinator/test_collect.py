@@ -46,7 +46,7 @@ def test_the_sum_grows_up_to_the_first_name_that_is_still_waited_for() -> None:
 
 def test_the_decision_tells_accepted_refused_and_missing_apart() -> None:
     answers = Answers({"cedar"}, accepted={"alder": update("alder")}, refused={"birch": refusal("birch")})
-    decision = answers.decide({"alder", "birch", "cedar"})
+    decision = answers.decide({"alder", "birch", "cedar"}, {})
     assert list(decision.accepted) == ["alder"]
     assert [entry.site for entry in decision.refused] == ["birch"]
     assert decision.missing == ("cedar",)

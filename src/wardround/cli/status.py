@@ -1,0 +1,84 @@
+"""`wardround status`"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from wardround.cli.kubeflow_options import DEFAULT_URL, CaFile, Namespace, TokenFile, Ui, Url, connect
+
+if TYPE_CHECKING:
+    from wardround.kubeflow.find import KubeflowRun
+    from wardround.kubeflow.status import RunStatus
+
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="The run's name.")]
+Settings = Annotated[
+    Path | None,
+    typer.Option(help="Settings of a site or the coordinator: federation, exchange, keys (YAML)."),
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
+MlflowUi = Annotated[
+    str | None,
+    typer.Option(
+        envvar="WARDROUND_MLFLOW_UI", help="MLflow's address for links; the settings' if not given."
+    ),
+]
+
+
+def status(
+    run: RunName,
+    settings: Settings = None,
+    as_json: Json = False,
+    mlflow_ui: MlflowUi = None,
+    namespace: Namespace = None,
+    kfp_url: Url = DEFAULT_URL,
+    token_file: TokenFile = None,
+    ca_file: CaFile = None,
+    kfp_ui: Ui = None,
+) -> None:
+    """Show a run: rounds, sites, the last outcome, and where to look in Kubeflow and MLflow.
+
+    Kubeflow is asked if there is a namespace to ask about: --namespace, or that of this pod.
+    """
+    found = _read(settings, run)
+    parts = _kubeflow(found, namespace, kfp_url, token_file, ca_file, kfp_ui)
+    registry = mlflow_ui or found.registry
+    model = f"{registry.rstrip('/')}/#/models/{found.model_name}" if registry else None
+    if as_json:
+        shown = asdict(found) | {"kubeflow": [asdict(part) for part in parts], "model_link": model}
+        typer.echo(json.dumps(shown, allow_nan=False))
+    else:
+        _print(found, parts, model)
+
+
+def _read(settings: Path | None, run: str) -> "RunStatus":
+    from wardround.exchange.connect import open_exchange
+    from wardround.exchange.patience import PatientExchange
+    from wardround.kubeflow.status import StatusSettings, read_status
+    from wardround.processes import run_until_signal
+
+    chosen = StatusSettings.load(settings)
+    return run_until_signal(
+        lambda stop: read_status(
+            chosen, PatientExchange(open_exchange(chosen.exchange, stop), chosen.outage_s, stop), run
+        )
+    )
+
+
+def _kubeflow(found: "RunStatus", namespace: str | None, *where: Any) -> "list[KubeflowRun]":
+    from wardround.kubeflow.client import in_pod
+    from wardround.kubeflow.find import find_runs
+
+    if namespace is None and not in_pod():
+        return []
+    return find_runs(connect(namespace, *where), found.federation, found.run)
+
+
+def _print(found: "RunStatus", parts: "list[KubeflowRun]", model: str | None) -> None:
+    from rich.console import Console
+
+    from wardround.cli.status_page import status_page
+
+    Console().print(status_page(found, parts, model))

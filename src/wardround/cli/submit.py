@@ -1,0 +1,95 @@
+"""`wardround submit`"""
+
+import tempfile
+import threading
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from wardround.cli.kubeflow_options import DEFAULT_URL, CaFile, Namespace, TokenFile, Ui, Url, connect
+from wardround.errors import ConfigurationError
+
+Recipe = Annotated[Path | None, typer.Argument(metavar="RECIPE", help="Recipe (YAML).")]
+Site = Annotated[bool, typer.Option("--site", help="Start the hospital's run instead of the coordinator's.")]
+Settings = Annotated[
+    Path | None,
+    typer.Option(help="The party's settings (YAML): its federation, and the exchange or the site's name."),
+]
+RunName = Annotated[
+    str | None, typer.Option("--run", help="The run's name; a new one, or at a site the newest run.")
+]
+Rounds = Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")]
+Quorum = Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")]
+Parameters = Annotated[Path | None, typer.Option(help="More of the pipeline's parameters (YAML or JSON).")]
+
+
+def submit(
+    recipe: Recipe = None,
+    site: Site = False,
+    settings: Settings = None,
+    run: RunName = None,
+    rounds: Rounds = None,
+    quorum: Quorum = None,
+    parameters: Parameters = None,
+    namespace: Namespace = None,
+    kfp_url: Url = DEFAULT_URL,
+    token_file: TokenFile = None,
+    ca_file: CaFile = None,
+    kfp_ui: Ui = None,
+) -> None:
+    """Compile a recipe, publish its plan and start the coordinator's run of it in Kubeflow.
+
+    With --site: start the hospital's run, of the newest open run or of --run. The exchange's credential is a file that
+    WARDROUND_S3_CREDENTIALS_FILE names.
+    """
+    from wardround.processes import set_up_logging
+
+    set_up_logging()
+    if site == (recipe is not None):
+        raise ConfigurationError("give either a recipe, or --site")
+    kubeflow = connect(namespace, kfp_url, token_file, ca_file, kfp_ui)
+    chosen = _parameters(parameters, run=run, rounds=rounds, quorum=quorum)
+    if recipe is not None:
+        _submit_recipe(kubeflow, settings, recipe, chosen)
+    else:
+        _submit_site(kubeflow, settings, chosen)
+
+
+def _submit_recipe(kubeflow: Any, settings: Path | None, recipe: Path, parameters: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    from wardround.coordinator.publish import PublishSettings
+    from wardround.kubeflow.submit import submit_recipe
+    from wardround.processes import run_until_signal
+
+    console = Console(stderr=True)
+    with tempfile.TemporaryDirectory() as folder, console.status("compiling") as status:
+
+        def work(stop: threading.Event) -> Any:
+            return submit_recipe(
+                kubeflow,
+                PublishSettings.load(settings),
+                recipe,
+                parameters,
+                folder=Path(folder) / "plan",
+                stop=stop,
+                progress=status.update,
+            )
+
+        made = run_until_signal(work)
+    typer.echo(f"plan {made.digest}\nrun {made.run}\n{made.started.link}")
+
+
+def _submit_site(kubeflow: Any, settings: Path | None, parameters: dict[str, Any]) -> None:
+    from wardround.kubeflow.submit import SiteNames, submit_site
+
+    started = submit_site(kubeflow, SiteNames.load(settings), parameters)
+    typer.echo(f"{started.name}\n{started.link}")
+
+
+def _parameters(file: Path | None, **more: Any) -> dict[str, Any]:
+    from wardround.kubeflow.parameters import read_parameters
+
+    given = {} if file is None else read_parameters(file)
+    return given | {name: value for name, value in more.items() if value is not None}

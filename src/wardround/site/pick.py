@@ -1,0 +1,106 @@
+"""Which run to take part in, where none is named: the newest that is open, and that this site does not decline.
+
+A pick is written down in the work folder under the id of the job that made it, so that a job that is started again
+goes on with the run that it began, whatever has been opened since.
+"""
+
+import logging
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from wardround.errors import RefusedError
+from wardround.exchange.envelope import PublicKey, SigningKey
+from wardround.exchange.errors import MissingBucketError
+from wardround.exchange.files import whole_file
+from wardround.exchange.layout import COORDINATOR, RUNS, Layout, check_run, run_of
+from wardround.exchange.messages import DeclinedMessage, RunMessage
+from wardround.exchange.records import Channel, Peer
+from wardround.exchange.store import Exchange, Store
+from wardround.exchange.waiting import wait_until
+from wardround.site.plans import is_approved
+from wardround.site.settings import SiteSettings
+
+_LOG = logging.getLogger(__name__)
+
+
+def pick_run(settings: SiteSettings, exchange: Exchange, stop: threading.Event) -> str | None:
+    """The name of the run that the settings give, or that this job picked before, or of the newest open one.
+
+    Waits `start_wait_s` for one to be opened; None if none was. Raises ConfigurationError for a job id that cannot
+    name a file, StoppedError, and errors of the exchange.
+    """
+    if settings.run:
+        return settings.run
+    note = _note(settings)
+    if note is not None and note.exists():
+        return check_run(note.read_text("utf-8"))
+    picker = _Picker(settings, exchange)
+    found = wait_until([picker.shared], picker.look, seconds=settings.start_wait_s, stop=stop, prefix=RUNS)
+    if found is not None and note is not None:
+        note.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(note) as out:
+            out.write(found.encode())
+    return found
+
+
+def _note(settings: SiteSettings) -> Path | None:
+    if not settings.run_id:
+        return None
+    return settings.work / settings.federation / settings.site / "picks" / check_run(settings.run_id)
+
+
+class _Picker:
+    """Looks at the federation's runs. What was found out about a run that cannot change is not asked for again."""
+
+    def __init__(self, settings: SiteSettings, exchange: Exchange) -> None:
+        self._settings, self._key = settings, SigningKey.load(settings.key_file)
+        self._coordinator = Peer(COORDINATOR, PublicKey(settings.coordinator_key))
+        layout = Layout(settings.federation)
+        self.shared: Store = exchange.store(layout.federation)
+        self._own: Store = exchange.store(layout.site(settings.site))
+        self._known: dict[str, RunMessage | None] = {}
+        self._passed_over: set[str] = set()
+
+    def look(self) -> str | None:
+        """The newest run that is open and not declined; of two opened in one second the last by name."""
+        try:
+            opened = self._open_runs()
+        except MissingBucketError:
+            return None  # a site may be started before the coordinator
+        # `started` is UTC and the coordinator's alone: as text it sorts as the times do.
+        newest = sorted(opened.items(), key=lambda item: (item[1].started, item[0]), reverse=True)
+        return next((run for run, message in newest if not self._is_declined(run, message)), None)
+
+    def _open_runs(self) -> dict[str, RunMessage]:
+        keys = [*self.shared.list(RUNS)]
+        ended = {run_of(key, "final.json") for key in keys}
+        described = {run for key in keys if (run := run_of(key, "run.json")) is not None}
+        return dict(self._read_all(described - ended))
+
+    def _read_all(self, runs: set[str]) -> Iterator[tuple[str, RunMessage]]:
+        for run in sorted(runs):
+            if run not in self._known:
+                self._known[run] = self._read(run)
+            if (message := self._known[run]) is not None:
+                yield run, message
+
+    def _read(self, run: str) -> RunMessage | None:
+        channel = Channel(self._settings.federation, run, self._settings.site, self._key)
+        try:
+            return channel.read(self.shared, RunMessage, self._coordinator).message
+        except RefusedError as error:
+            _LOG.warning("run %s is passed over: %s [%s]", run, error, error.code)
+            return None
+
+    def _is_declined(self, run: str, message: RunMessage) -> bool:
+        """Whether this site has said that it does not take part, and nobody has approved the plan since."""
+        if is_approved(self._settings, message.plan_digest):
+            return False
+        channel = Channel(self._settings.federation, run, self._settings.site, self._key, message.plan_digest)
+        if not self._own.exists(channel.where(DeclinedMessage)):
+            return False
+        if run not in self._passed_over:
+            self._passed_over.add(run)
+            _LOG.warning("run %s is passed over: plan %s is not approved here", run, message.plan_digest)
+        return True

@@ -1,0 +1,53 @@
+"""One federation for all tests on the cluster: three hospitals and a coordinator, each in its own namespace."""
+
+from collections.abc import Iterator
+
+import pytest
+from tests.cluster.bed import Bed
+from tests.cluster.demo import IMAGES, Demo, run_demo
+from tests.cluster.federation import COORDINATOR, SITES, Cluster, prepare, public_key
+from tests.cluster.shell import ROOT
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """They share one cluster: one process runs them, in the order in which they stand."""
+    for item in items:
+        if "tests/cluster" in str(item.path):
+            item.add_marker(pytest.mark.cluster)
+            item.add_marker(pytest.mark.xdist_group("cluster"))
+
+
+@pytest.fixture(scope="session")
+def bed() -> Bed:
+    found = Bed.from_environment()
+    if (missing := found.missing()) is not None:
+        pytest.skip(missing)
+    return found
+
+
+@pytest.fixture(scope="session")
+def demo() -> Demo:
+    if not IMAGES.is_dir():
+        pytest.skip(f"{IMAGES} is not here: the hospitals have no X-rays")
+    return run_demo(ROOT / "build" / "cluster-demo")
+
+
+@pytest.fixture(scope="session")
+def cluster(bed: Bed, demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """The federation, ready for its first run: everything is installed, keys are told, images are there."""
+    work = tmp_path_factory.mktemp("cluster")
+    yield set_up(Cluster(bed, work), demo)
+
+
+def set_up(cluster: Cluster, demo: Demo) -> Cluster:
+    """What the people of four institutions do, in the order in which they can."""
+    prepare(cluster.bed)
+    cluster.install_coordinator({})
+    coordinator = public_key(COORDINATOR, "wardround-coordinator-key")
+    for site in SITES:
+        cluster.hand_credential_over(site)
+        cluster.install_site(site, coordinator)
+        cluster.bring_images(site, demo.images(site), demo.split_key(site))
+    keys = {site: public_key(namespace, "wardround-site-key") for site, namespace in SITES.items()}
+    cluster.install_coordinator(keys)
+    return cluster

@@ -1,0 +1,61 @@
+"""The same job by the demo on this machine: the cluster is compared with it, and gets its input from there."""
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from tests.cluster.shell import ROOT
+
+IMAGES = ROOT.parent / "shared" / "data" / "cxr_sites"
+ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A finished demo's folder."""
+
+    root: Path
+
+    @property
+    def recipe(self) -> Path:
+        """Its recipe, with everything filled in."""
+        return self.root / "recipe.yaml"
+
+    @property
+    def digest(self) -> str:
+        """Its plan's digest."""
+        from wardround.plan.format import load_plan
+
+        return load_plan(self.root / "plan").digest
+
+    @property
+    def registry(self) -> str:
+        """Its MLflow."""
+        return f"sqlite:///{self.root / 'mlflow' / 'mlflow.db'}"
+
+    @property
+    def model_name(self) -> str:
+        """What its model is called there."""
+        return str(yaml.safe_load(self.recipe.read_text())["name"])
+
+    def images(self, site: str) -> Path:
+        """A hospital's DICOM files and labels."""
+        return self.root / "data" / site
+
+    def split_key(self, site: str) -> Path:
+        """The key that assigned its patients to splits."""
+        return self.root / "sites" / site / "split.key"
+
+
+def run_demo(folder: Path) -> Demo:
+    """Runs the demo on real X-rays, in a folder of its own; one that is finished is kept."""
+    if not (folder / "finished").is_file():
+        shutil.rmtree(folder, ignore_errors=True)
+        command = [sys.executable, "-m", "wardround", "demo", "--images", str(IMAGES), "--no-report"]
+        command += ["--rounds", str(ROUNDS), "--folder", str(folder)]
+        subprocess.run(command, check=True, timeout=1800, stdout=subprocess.DEVNULL)
+        (folder / "finished").touch()
+    return Demo(folder)

@@ -1,0 +1,66 @@
+"""Kubeflow Pipelines, as the tests see it: with the SDK that its users have."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import kfp
+from kfp import dsl
+from tests.cluster.shell import pods
+
+ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run in a namespace."""
+
+    namespace: str
+    run_id: str
+
+
+def client(url: str, namespace: str, token: str) -> kfp.Client:
+    """One account's view of one namespace."""
+    return kfp.Client(url, existing_token=token, namespace=namespace)
+
+
+def wait(clients: Mapping[str, kfp.Client], runs: Sequence[Run], seconds: float) -> dict[str, str]:
+    """How runs ended, by namespace. Raises AssertionError after `seconds`."""
+    end = time.monotonic() + seconds
+    states: dict[str, str] = {}
+    while len(states) < len(runs):
+        for run in runs:
+            state = clients[run.namespace].get_run(run.run_id).state
+            if state in ENDED:
+                states[run.namespace] = state
+        assert time.monotonic() < end, f"after {seconds:g} s only {states} of {runs}"
+        time.sleep(1)
+    return states
+
+
+def run_pods(run: Run) -> list[dict[str, Any]]:
+    """All pods of a run."""
+    return list(pods(run.namespace, f"pipeline/runid={run.run_id}"))
+
+
+def step_pods(run: Run, step: str) -> list[dict[str, Any]]:
+    """The pods of a run in which a component's own container runs."""
+    return [pod for pod in run_pods(run) if _main(pod) and _component(pod) == step]
+
+
+def _main(pod: dict[str, Any]) -> bool:
+    return any("--executor-input" in json.dumps(each.get("args", "")) for each in pod["spec"]["containers"])
+
+
+def _component(pod: dict[str, Any]) -> str:
+    return str(pod["metadata"].get("labels", {}).get("app.kubernetes.io/component", ""))
+
+
+@dsl.container_component
+def probe(image: str, script: str, wishes: str, findings: dsl.Output[dsl.Artifact]):  # type: ignore[no-untyped-def]
+    """A step with a script of the tests in it; its image is set when the pipeline is made."""
+    return dsl.ContainerSpec(
+        image="localhost/probe:1", command=["python", "-c", script], args=[findings.path, wishes]
+    )

@@ -30,6 +30,7 @@ COMMANDS = {
         "app",
         "The coordinator's steps: open, aggregate, evaluate.",
     ),
+    "cluster": ("wardround.cli.cluster", "app", "What the charts' Jobs do with the Kubernetes API."),
     "quarantine": (
         "wardround.cli.quarantine",
         "app",

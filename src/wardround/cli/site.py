@@ -8,6 +8,7 @@ import typer
 
 from wardround.cli.keys import key
 from wardround.cli.options import Step, step
+from wardround.cli.site_check import check, prepare
 from wardround.site.settings import SiteSettings
 
 app = typer.Typer(no_args_is_help=True, help="A hospital's steps in a run.", add_completion=False)
@@ -16,6 +17,9 @@ app.command("key")(key)
 _PREFIX = "WARDROUND_SITE_"
 # Where no data set is read, none has to be named.
 _NO_DATA = {"data": "datasets"}
+# Nor a run, where nothing takes part in one.
+app.command("check")(step(SiteSettings, _PREFIX, **_NO_DATA, run="none")(check))
+app.command("prepare")(prepare)
 Labels = Annotated[Path | None, typer.Option(help="CSV: an identifier (accession, study, …) and a label.")]
 SplitKey = Annotated[
     Path | None, typer.Option(help="Secret that assigns patients to splits; made if not given.")

@@ -27,6 +27,12 @@
 {{/* profile.yaml: what the compiled pipeline needs to know of this namespace. */}}
 {{- define "wardround-site.profile" -}}
 {{- $v := .Values -}}
+{{- $tolerations := list -}}
+{{- range $v.pods.tolerations -}}
+{{- $toleration := omit . "tolerationSeconds" -}}
+{{- with .tolerationSeconds }}{{ $_ := set $toleration "toleration_seconds" . }}{{ end -}}
+{{- $tolerations = append $tolerations $toleration -}}
+{{- end -}}
 {{- $resources := dict -}}
 {{- $images := dict -}}
 {{- range $step, $given := $v.steps -}}
@@ -48,7 +54,7 @@
   "images_claim" (include "wardround-site.imagesClaim" .)
   "images_folder_read_only" true
   "node_selector" $v.pods.nodeSelector
-  "tolerations" $v.pods.tolerations
+  "tolerations" $tolerations
   "labels" (merge (dict "app.kubernetes.io/part-of" "wardround") $v.pods.labels)
   "images" $images
   "resources" $resources

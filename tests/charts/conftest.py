@@ -14,4 +14,6 @@ from helm.program import find_helm
 @pytest.fixture(autouse=True)
 def _helm() -> None:
     if find_helm() is None:
-        pytest.skip("no helm program on PATH, in $WARDROUND_CLUSTER_HOME/bin or ~/.cache/wardround-cluster/bin")
+        pytest.skip(
+            "no helm program on PATH, in $WARDROUND_CLUSTER_HOME/bin or ~/.cache/wardround-cluster/bin"
+        )

@@ -1,5 +1,6 @@
 """What holds for every chart: it is as its values say, closed, legal for each Kubernetes, and restricted."""
 
+from functools import cache
 from pathlib import Path
 
 import kubernetes_validate
@@ -20,7 +21,12 @@ LABELS = {
 
 @pytest.fixture
 def rendered(chart: Path, values: Path) -> list[Manifest]:
-    return manifests(render(chart, values))
+    return manifests(text(chart, values))
+
+
+@cache
+def text(chart: Path, values: Path) -> str:
+    return render(chart, values)
 
 
 @pytest.mark.parametrize("chart", CHARTS)
@@ -31,7 +37,7 @@ def test_generated_files_are_what_the_values_give(chart: Path) -> None:
 
 @pytest.mark.parametrize(("chart", "values"), CASES)
 def test_rendering_gives_the_snapshot(chart: Path, values: Path) -> None:
-    assert render(chart, values) == snapshot(chart, values).read_text("utf-8"), "run python -m helm.snapshots"
+    assert text(chart, values) == snapshot(chart, values).read_text("utf-8"), "run python -m helm.snapshots"
 
 
 @pytest.mark.parametrize(("chart", "values"), CASES)

@@ -1,5 +1,6 @@
 """The hospital's chart: what its values become, and which ones it refuses."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ CHART = CHARTS / "wardround-site"
 MINIMAL, FULL, PROFILE = (CHART / "ci" / f"{name}-values.yaml" for name in ("minimal", "full", "profile"))
 
 
+@cache
 def rendered(values: Path = MINIMAL, *more: str) -> list[Manifest]:
     return manifests(render(CHART, values, *more))
 
@@ -35,7 +37,12 @@ def egress(manifests: list[Manifest], policy: str) -> list[Manifest]:
 
 
 @pytest.mark.parametrize("values", [MINIMAL, FULL, PROFILE], ids=lambda path: path.stem)
-def test_the_settings_are_what_a_site_reads(values: Path, tmp_path: Path) -> None:
+def test_the_settings_are_what_a_site_reads(
+    values: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What the pipeline passes to each step.
+    monkeypatch.setenv("WARDROUND_SITE_RUN", "winter")
+    monkeypatch.setenv("WARDROUND_SITE_DATA", "/work/datasets/one")
     path = tmp_path / "site.yaml"
     path.write_text(yaml.safe_dump(settings(values)["site.yaml"]), "utf-8")
     found = SiteSettings.load(path)
@@ -44,7 +51,7 @@ def test_the_settings_are_what_a_site_reads(values: Path, tmp_path: Path) -> Non
     assert image_source(found.dicom or "", found.select)
 
 
-def test_values_that_look_like_numbers_or_truth_stay_text(tmp_path: Path) -> None:
+def test_values_that_look_like_numbers_or_truth_stay_text() -> None:
     more = ("--set-string", "federation.name=1e3", "--set-string", "federation.site=no")
     found = settings(MINIMAL, *more)
     assert (found["site.yaml"]["federation"], found["site.yaml"]["site"]) == ("1e3", "no")
@@ -106,10 +113,12 @@ def test_every_pod_of_the_chart_is_selected_by_a_policy_or_needs_no_network() ->
     assert components - selected == {"volumes"}
 
 
-def test_labels_of_the_values_do_not_replace_those_that_policies_select_by() -> None:
+def test_labels_of_the_values_are_on_every_pod_and_cannot_replace_those_that_policies_select_by() -> None:
     labels = [pod["metadata"]["labels"] for _, pod in pods(rendered(FULL))]
     assert all(each["department"] == "radiology" for each in labels)
-    assert "cannot-replace-ours" not in {each["app.kubernetes.io/component"] for each in labels}
+    assert settings(FULL)["profile.yaml"]["labels"]["department"] == "radiology"
+    with pytest.raises(HelmError, match="schema"):
+        render(CHART, MINIMAL, "--set", r"pods.labels.app\.kubernetes\.io/component=exchange")
 
 
 def test_only_the_job_that_makes_the_key_may_talk_to_kubernetes() -> None:
@@ -172,7 +181,7 @@ def test_a_profiles_own_objects_are_not_made_again() -> None:
     ("pipeline.start=schedule,pipeline.cron=* * * * *,pipeline.seconds=60", "either pipeline.cron or pipeline.seconds"),
     ("pipeline.start=once,pipeline.register=false", "cannot be started"),
     ("limitRange.default.cpu=1", "steps.evaluate.resources requests cpu without a limit"),
-    ("images.control=", "make images"),
+    ("images.train=", "make images"),
 ])  # fmt: skip
 def test_values_that_cannot_work_are_refused_with_what_to_do(wrong: str, words: str) -> None:
     with pytest.raises(HelmError, match=words):

@@ -42,7 +42,7 @@ spec:
     {{- toYaml .selector | nindent 4 }}
   policyTypes: [Egress]
   egress:
-    {{- .rules | nindent 4 }}
+    {{- .rules | trim | nindent 4 }}
 {{- end }}
 
 {{/* Selects the chart's own pods of some components. */}}

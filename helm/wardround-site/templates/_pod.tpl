@@ -10,7 +10,7 @@ spec:
   {{- include "wardround-site.podSpec" . | nindent 2 }}
 {{- end }}
 
-{{/* Labels of a pod: ours win over those of the values, for policies select by them. */}}
+{{/* Labels of a pod; the schema keeps the values' from replacing ours, by which policies select. */}}
 {{- define "wardround-site.podLabels" -}}
 {{- merge (include "wardround-site.labels" . | fromYaml) .root.Values.pods.labels | toYaml -}}
 {{- end }}

@@ -5,14 +5,12 @@ from pathlib import Path
 
 import kubernetes_validate
 import pytest
-from helm.build import charts, generated
 from helm.program import HelmError, manifests, render, run_helm
 from helm.snapshots import cases, snapshot
 from manifest_checks import Manifest, containers, pods, violations
 
 VERSIONS = ("1.29", "1.30", "1.31", "1.32", "1.33", "1.34")
 CASES = [pytest.param(*case, id=f"{case[0].name}-{case[1].stem}") for case in cases()]
-CHARTS = [pytest.param(chart, id=chart.name) for chart in charts()]
 LABELS = {
     f"app.kubernetes.io/{key}"
     for key in ("name", "instance", "version", "component", "part-of", "managed-by")
@@ -27,12 +25,6 @@ def rendered(chart: Path, values: Path) -> list[Manifest]:
 @cache
 def text(chart: Path, values: Path) -> str:
     return render(chart, values)
-
-
-@pytest.mark.parametrize("chart", CHARTS)
-def test_generated_files_are_what_the_values_give(chart: Path) -> None:
-    for path, fresh in generated(chart).items():
-        assert path.read_text("utf-8") == fresh, f"{path.name}: run python -m helm.build"
 
 
 @pytest.mark.parametrize(("chart", "values"), CASES)

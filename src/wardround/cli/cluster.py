@@ -4,11 +4,15 @@ from typing import Annotated
 
 import typer
 
+from wardround.cli import cluster_coordinator
+
 app = typer.Typer(no_args_is_help=True, help="Jobs of the charts, in a cluster.", add_completion=False)
 
 Namespace = Annotated[
     str | None, typer.Option(help="Of the Secrets; the pod's own, or the kubeconfig's, if not given.")
 ]
+
+cluster_coordinator.add_to(app)
 
 
 @app.callback()

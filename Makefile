@@ -27,11 +27,15 @@ format: .venv/ready ## Rewrite the code in the project's style
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-golden: .venv/ready ## Compile the pipelines anew
+golden: .venv/ready ## Compile the pipelines, and generate the charts' schemas and READMEs, anew
 	$(BIN)/python -m pipelines.build
+	$(BIN)/python -m helm.build
+	$(BIN)/python -m helm.snapshots
 
-check-golden: .venv/ready ## Compare the compiled pipelines with the sources
+check-golden: .venv/ready ## Compare the compiled pipelines and the charts' files with their sources
 	$(BIN)/python -m pipelines.build --check
+	$(BIN)/python -m helm.build --check
+	$(BIN)/python -m helm.snapshots --check
 
 bench: .venv/ready ## All benchmarks, one JSON line each
 	$(BIN)/python -m benchmarks.aggregate

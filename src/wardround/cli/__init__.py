@@ -41,6 +41,7 @@ COMMANDS = {
         "Start a run in Kubeflow: of a recipe, or a hospital's part.",
     ),
     "status": ("wardround.cli.status", "status", "Show how a run stands: rounds, sites, links."),
+    "cluster": ("wardround.cli.cluster", "app", "What the charts' Jobs do with the Kubernetes API."),
     "quarantine": (
         "wardround.cli.quarantine",
         "app",

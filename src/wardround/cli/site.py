@@ -8,12 +8,15 @@ import typer
 
 from wardround.cli.keys import key
 from wardround.cli.options import Step, step
+from wardround.cli.site_check import check, prepare
 from wardround.site.settings import SiteSettings
 
 app = typer.Typer(no_args_is_help=True, help="A hospital's steps in a run.", add_completion=False)
 app.command("key")(key)
 
 _PREFIX = "WARDROUND_SITE_"
+app.command("check")(step(SiteSettings, _PREFIX, run="none")(check))
+app.command("prepare")(prepare)
 # Where Kubeflow mounts the hospital's images, when nothing else is said.
 _IMAGES = "/images"
 _LABELS = Path("/images/labels.csv")

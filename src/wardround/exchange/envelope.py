@@ -143,23 +143,33 @@ class SigningKey:
     def load(cls, path: Path) -> "SigningKey":
         """The key in a PEM file (PKCS #8, not encrypted). Raises ConfigurationError."""
         try:
-            key = load_pem_private_key(path.read_bytes(), password=None)
+            pem = path.read_bytes()
         except OSError as error:
             raise ConfigurationError(
                 f"signing key {str(path)!r} cannot be read ({error.strerror}); "
                 "create one, or correct the path"
             ) from error
+        return cls.from_pem(pem, repr(str(path)))
+
+    @classmethod
+    def from_pem(cls, pem: bytes, where: str) -> "SigningKey":
+        """The key in PEM (PKCS #8, not encrypted), which lies at `where`. Raises ConfigurationError."""
+        try:
+            key = load_pem_private_key(pem, password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm):
             key = None
         if not isinstance(key, Ed25519PrivateKey):
             raise ConfigurationError(
-                f"{str(path)!r} is not an unencrypted Ed25519 private key in PEM (PKCS #8); create one"
+                f"{where} is not an unencrypted Ed25519 private key in PEM (PKCS #8); create one"
             )
         return cls(key)
 
+    def pem(self) -> bytes:
+        """The private key, as `from_pem` reads it: to be stored where only its owner can read."""
+        return self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
     def save(self, path: Path) -> None:
         """Writes the key to a new file that only its owner can read. Raises ConfigurationError."""
-        pem = self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         except FileExistsError as error:
@@ -167,7 +177,7 @@ class SigningKey:
                 f"{str(path)!r} exists; a signing key is never overwritten, remove it first"
             ) from error
         with os.fdopen(descriptor, "wb") as file:
-            file.write(pem)
+            file.write(self.pem())
             file.flush()
             os.fsync(descriptor)
 

@@ -1,0 +1,1 @@
+"""The charts, and what is generated from their commented values (`python -m helm.build`)."""

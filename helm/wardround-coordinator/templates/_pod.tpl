@@ -1,0 +1,137 @@
+{{/* What all pods of this chart have: a dict with root and user. */}}
+{{- define "wardround-coordinator.podBase" -}}
+{{- $pods := .root.Values.pods -}}
+enableServiceLinks: false
+{{- with $pods.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with $pods.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $pods.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: {{ .user }}
+  runAsGroup: {{ .user }}
+  fsGroup: {{ .user }}
+  fsGroupChangePolicy: OnRootMismatch
+  seccompProfile:
+    type: RuntimeDefault
+{{- end }}
+
+{{- define "wardround-coordinator.podLabels" -}}
+{{ include "wardround-coordinator.labels" . }}
+{{- with .root.Values.pods.labels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "wardround-coordinator.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end }}
+
+{{/*
+The pod template of a Job: steps one after the other. A dict: root; component; account; token: "kubernetes",
+"kubeflow" or ""; steps: a list of {name, args}; config: the ConfigMap with cluster.yaml or profile.yaml, or "";
+work: whether the work volume is mounted.
+*/}}
+{{- define "wardround-coordinator.jobTemplate" -}}
+{{- $last := last .steps -}}
+metadata:
+  labels:
+    {{- include "wardround-coordinator.podLabels" . | nindent 4 }}
+spec:
+  {{- include "wardround-coordinator.podBase" (dict "root" .root "user" 10001) | nindent 2 }}
+  serviceAccountName: {{ .account }}
+  automountServiceAccountToken: {{ eq .token "kubernetes" }}
+  restartPolicy: Never
+  {{- with initial .steps }}
+  initContainers:
+    {{- range . }}
+    {{- include "wardround-coordinator.jobContainer" (merge (dict "step" .) $) | nindent 4 }}
+    {{- end }}
+  {{- end }}
+  containers:
+    {{- include "wardround-coordinator.jobContainer" (merge (dict "step" $last) .) | nindent 4 }}
+  volumes:
+    - name: tmp
+      emptyDir:
+        sizeLimit: 1Gi
+    {{- if eq .token "kubeflow" }}
+    - name: kubeflow-token
+      projected:
+        sources:
+          - serviceAccountToken:
+              audience: pipelines.kubeflow.org
+              expirationSeconds: 3600
+              path: token
+    {{- end }}
+    {{- with .config }}
+    - name: settings
+      configMap:
+        name: {{ . }}
+    {{- end }}
+    {{- if .work }}
+    - name: work
+      persistentVolumeClaim:
+        claimName: {{ include "wardround-coordinator.workClaim" .root }}
+    {{- end }}
+{{- end }}
+
+{{- define "wardround-coordinator.jobContainer" -}}
+- name: {{ .step.name }}
+  image: {{ include "wardround-coordinator.image" (dict "root" .root "image" "control") }}
+  imagePullPolicy: {{ .root.Values.images.pullPolicy }}
+  args:
+    {{- toYaml .step.args | nindent 4 }}
+  env:
+    - name: HOME
+      value: /tmp
+    {{- if eq .token "kubeflow" }}
+    - name: WARDROUND_KFP_URL
+      value: {{ .root.Values.kubeflow.url | quote }}
+    - name: WARDROUND_KFP_TOKEN_FILE
+      value: /var/run/secrets/kubeflow/pipelines/token
+    {{- end }}
+  resources:
+    {{- toYaml .root.Values.pods.resources | nindent 4 }}
+  securityContext:
+    {{- include "wardround-coordinator.containerSecurity" . | nindent 4 }}
+  volumeMounts:
+    - name: tmp
+      mountPath: /tmp
+    {{- if eq .token "kubeflow" }}
+    - name: kubeflow-token
+      mountPath: /var/run/secrets/kubeflow/pipelines
+      readOnly: true
+    {{- end }}
+    {{- if .config }}
+    - name: settings
+      mountPath: /etc/wardround/settings
+      readOnly: true
+    {{- end }}
+    {{- if .work }}
+    - name: work
+      mountPath: /work
+    {{- end }}
+{{- end }}
+
+{{/* The disruption budget of a server: dict root, component, name. */}}
+{{- define "wardround-coordinator.disruption" -}}
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  {{- include "wardround-coordinator.metadata" . | nindent 2 }}
+spec:
+  maxUnavailable: {{ .root.Values.disruption.maxUnavailable }}
+  selector:
+    matchLabels:
+      {{- include "wardround-coordinator.identity" . | nindent 6 }}
+{{- end }}

@@ -1,0 +1,54 @@
+{{/* An egress rule of a destination of the values; nothing where none is named, for an empty `to` means everywhere. */}}
+{{- define "wardround-site.egress" -}}
+{{- if .to }}
+- to:
+    {{- toYaml .to | nindent 4 }}
+  ports:
+    {{- range $port := .ports }}
+    - {port: {{ $port }}, protocol: TCP}
+    {{- if $.udp }}
+    - {port: {{ $port }}, protocol: UDP}
+    {{- end }}
+    {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Where the Kubernetes API is: as given, else as the cluster says. */}}
+{{- define "wardround-site.kubernetesApi" -}}
+{{- $given := .Values.networkPolicy.kubernetesApi -}}
+{{- $peers := $given.to -}}
+{{- if not $peers -}}
+{{- $found := lookup "discovery.k8s.io/v1" "EndpointSlice" "default" "kubernetes" -}}
+{{- range $endpoint := dig "endpoints" list $found -}}
+{{- range $endpoint.addresses -}}
+{{- $peers = append $peers (dict "ipBlock" (dict "cidr" (printf "%s/%s" . (contains ":" . | ternary "128" "32")))) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if not $peers -}}
+{{- fail "networkPolicy.kubernetesApi.to is not given, and no cluster can be asked: name the API servers' addresses (kubectl -n default get endpointslice kubernetes)" -}}
+{{- end -}}
+{{- include "wardround-site.egress" (dict "to" $peers "ports" $given.ports) -}}
+{{- end }}
+
+{{/* A policy: dict "root" $ "name" N "selector" LABELS "rules" TEXT. */}}
+{{- define "wardround-site.policy" -}}
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  {{- include "wardround-site.metadata" (dict "root" .root "component" "network" "name" (printf "wardround-site-%s" .name)) | nindent 2 }}
+spec:
+  podSelector:
+    {{- toYaml .selector | nindent 4 }}
+  policyTypes: [Egress]
+  egress:
+    {{- .rules | trim | nindent 4 }}
+{{- end }}
+
+{{/* Selects the chart's own pods of some components. */}}
+{{- define "wardround-site.ownPods" -}}
+{{- toYaml (dict
+  "matchLabels" (dict "app.kubernetes.io/name" .root.Chart.Name "app.kubernetes.io/instance" .root.Release.Name)
+  "matchExpressions" (list (dict "key" "app.kubernetes.io/component" "operator" "In" "values" .components))
+) -}}
+{{- end }}

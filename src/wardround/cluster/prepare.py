@@ -1,0 +1,92 @@
+"""`wardround cluster prepare`: all that must be there before a server starts; what is there stays as it is.
+
+Made: the exchange's administrator and certificate, everybody's credentials, MLflow's database password,
+configuration and users' passwords. Nothing here talks to a server, so it runs before there is one.
+"""
+
+import secrets as random
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from wardround.cluster.certificate_secrets import ensure_certificate
+from wardround.cluster.credentials import BrokenSecretError, SecretStore
+from wardround.cluster.exchange import make_credentials
+from wardround.cluster.identities import identities
+from wardround.cluster.mlflow_users import make_passwords, secret_names
+from wardround.cluster.settings import ClusterSettings, DatabaseSettings, MlflowSettings
+
+_URI = "uri"
+
+
+def prepare(settings: ClusterSettings, store: SecretStore) -> tuple[str, ...]:
+    """The names of all Secrets that are now there. Raises ClusterError, BrokenSecretError, ConfigurationError."""
+    found: list[str] = []
+    if settings.certificate is not None:
+        ensure_certificate(settings.certificate, store)
+        found += [settings.certificate.authority_secret, settings.certificate.secret]
+    if settings.exchange.users == "minio":
+        store.create_if_absent(settings.exchange.root_secret, _root)
+        make_credentials(settings, store)
+        found += [settings.exchange.root_secret, *(each.secret for each in identities(settings))]
+    if settings.mlflow is not None:
+        found += _prepare_mlflow(settings.mlflow, store)
+    return tuple(found)
+
+
+def _prepare_mlflow(settings: MlflowSettings, store: SecretStore) -> list[str]:
+    database = settings.database
+    if database is not None:
+        store.create_if_absent(database.secret, lambda: _database(database))
+    make_passwords(settings, store)
+    uri = _database_uri(settings, store)
+    configuration = _configuration(settings, uri)
+    stored = store.create_if_absent(settings.server_secret, lambda: _server(configuration))
+    if stored.content.get("basic_auth.ini") != configuration:
+        store.patch(settings.server_secret, {"basic_auth.ini": configuration})
+    return [settings.database_secret, settings.server_secret, *secret_names(settings).values()]
+
+
+def _root() -> Mapping[str, bytes]:
+    return {
+        "rootUser": f"root-{random.token_hex(4)}".encode(),
+        "rootPassword": random.token_hex(20).encode(),
+    }
+
+
+def _database(settings: DatabaseSettings) -> Mapping[str, bytes]:
+    password = random.token_urlsafe(24)
+    uri = f"postgresql+psycopg2://{settings.user}:{quote(password)}@{settings.host}:{settings.port}/{settings.name}"
+    return {"password": password.encode(), _URI: uri.encode()}
+
+
+def _server(configuration: bytes) -> Mapping[str, bytes]:
+    return {"flask-secret-key": random.token_hex(32).encode(), "basic_auth.ini": configuration}
+
+
+def _configuration(settings: MlflowSettings, uri: str) -> bytes:
+    """MLflow's basic_auth.ini: who asks for nothing in particular may read, and nothing else."""
+    lines = [
+        "[mlflow]",
+        "default_permission = READ",
+        # Without this, MLflow gives a user who has no role no permission at all, not even the default one.
+        "grant_default_workspace_access = true",
+        # A percent sign starts a reference in an ini file.
+        f"database_uri = {uri.replace('%', '%%')}",
+        f"admin_username = {settings.admin}",
+        "authorization_function = mlflow.server.auth:authenticate_request_basic_auth",
+    ]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _database_uri(settings: MlflowSettings, store: SecretStore) -> str:
+    stored = store.read(settings.database_secret)
+    if stored is None or not (uri := stored.content.get(_URI, b"").decode().strip()):
+        raise BrokenSecretError(
+            f"Secret {settings.database_secret!r} is not there or has no {_URI}; it must hold the address of MLflow's "
+            "database, postgresql://USER:PASSWORD@HOST:PORT/NAME"
+        )
+    if "\n" in uri or not uri.startswith("postgresql"):
+        raise BrokenSecretError(
+            f"Secret {settings.database_secret!r}: {_URI} is not of the form postgresql://USER:PASSWORD@HOST:PORT/NAME"
+        )
+    return uri

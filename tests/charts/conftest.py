@@ -1,0 +1,19 @@
+"""Charts are rendered by the helm program; where there is none, these tests say so and are skipped."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+# `helm` and `components` are no part of the package.
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from helm.program import find_helm
+
+
+@pytest.fixture(autouse=True)
+def _helm() -> None:
+    if find_helm() is None:
+        pytest.skip(
+            "no helm program on PATH, in $WARDROUND_CLUSTER_HOME/bin or ~/.cache/wardround-cluster/bin"
+        )

@@ -43,11 +43,11 @@ def set_up(cluster: Cluster, demo: Demo) -> Cluster:
     """What the people of four institutions do, in the order in which they can."""
     prepare(cluster.bed)
     cluster.install_coordinator({})
-    coordinator = public_key(COORDINATOR, "wardround-coordinator-key")
+    coordinator = public_key(COORDINATOR, "job/wardround-setup", "-c", "key")
     for site in SITES:
         cluster.hand_credential_over(site)
         cluster.install_site(site, coordinator)
         cluster.bring_images(site, demo.images(site), demo.split_key(site))
-    keys = {site: public_key(namespace, "wardround-site-key") for site, namespace in SITES.items()}
+    keys = {site: public_key(namespace, "job/wardround-site-key") for site, namespace in SITES.items()}
     cluster.install_coordinator(keys)
     return cluster

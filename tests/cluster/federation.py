@@ -4,7 +4,7 @@ import io
 import re
 import subprocess
 import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,10 @@ class Cluster:
             *("--values", str(self.bed.images), "--values", str(file), "--wait", "--timeout", "8m", *more),
         )
 
+    def approve(self, site: str, digest: str) -> None:
+        """The data steward approves a plan: `wardround site approve` writes such a file into the work volume."""
+        self.in_volumes(site, lambda pod: _approve(SITES[site], pod, f"/work/approvals/{digest}"))
+
     def hand_credential_over(self, site: str) -> None:
         """What the coordinator's IT gives to the hospital's: the exchange's credential, and its authority."""
         found = secret(COORDINATOR, f"wardround-credential-{site}")
@@ -97,13 +101,21 @@ class Cluster:
 
     def bring_images(self, site: str, folder: Path, split_key: Path) -> None:
         """Fills the hospital's claims: DICOM and labels, and the key that assigns patients to splits."""
+
+        def fill(pod: str) -> None:
+            _unpack(SITES[site], pod, "/images", folder, sorted(folder.rglob("*")))
+            _unpack(SITES[site], pod, "/work", split_key.parent, [split_key])
+
+        self.in_volumes(site, fill)
+
+    def in_volumes(self, site: str, work: Callable[[str], None]) -> None:
+        """Does something in a pod of the hospital that has both claims, and can write them."""
         image = yaml.safe_load(self.bed.images.read_text())["images"]["preprocess"]
         name, namespace = "loader", SITES[site]
         apply(_loader(name, namespace, image))
         try:
             kubectl("-n", namespace, "wait", "--for=condition=Ready", f"pod/{name}", "--timeout=180s")
-            _unpack(namespace, name, "/images", folder, sorted(folder.rglob("*")))
-            _unpack(namespace, name, "/work", split_key.parent, [split_key])
+            work(name)
         finally:
             kubectl("-n", namespace, "delete", "pod", name, "--now", "--wait=true", check=False)
 
@@ -118,11 +130,11 @@ class Cluster:
         return path
 
 
-def public_key(namespace: str, job: str) -> str:
+def public_key(namespace: str, *job: str) -> str:
     """A party's public key, as its chart's Job tells it: the last line of its log."""
     lines = eventually(
-        lambda: kubectl("-n", namespace, "logs", f"job/{job}", check=False).splitlines(),
-        f"the log of {job} in {namespace}",
+        lambda: kubectl("-n", namespace, "logs", *job, check=False).splitlines(),
+        f"the log of {job[0]} in {namespace}",
     )
     assert re.fullmatch("[0-9a-f]{64}", lines[-1]), lines
     return lines[-1]
@@ -167,6 +179,12 @@ def _loader(name: str, namespace: str, image: str) -> dict[str, Any]:
 
 
 _UNPACK = "import sys, tarfile; tarfile.open(fileobj=sys.stdin.buffer, mode='r|').extractall(sys.argv[1], filter='data')"
+
+
+def _approve(namespace: str, pod: str, path: str) -> None:
+    folder, _, name = path.rpartition("/")
+    command = ("python", "-m", "wardround", "site", "approve", name, "--approvals", folder)
+    kubectl("-n", namespace, "exec", pod, "--", *command)
 
 
 def _unpack(namespace: str, pod: str, target: str, folder: Path, files: Iterable[Path]) -> None:

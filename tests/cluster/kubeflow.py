@@ -10,6 +10,7 @@ import kfp
 from kfp import dsl
 from tests.cluster.shell import pods
 
+STEPS = ("preprocess", "train", "evaluate", "aggregate")
 ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 
 
@@ -56,6 +57,21 @@ def _main(pod: dict[str, Any]) -> bool:
 
 def _component(pod: dict[str, Any]) -> str:
     return str(pod["metadata"].get("labels", {}).get("app.kubernetes.io/component", ""))
+
+
+def timeline(run: Run) -> list[dict[str, Any]]:
+    """When each container of a run's pods started and ended, in order."""
+    found = [
+        {"pod": pod["metadata"]["name"], "step": _component(pod), "container": each["name"], **_times(each)}
+        for pod in run_pods(run)
+        for each in pod["status"].get("containerStatuses", [])
+    ]
+    return sorted(found, key=lambda each: str(each["started"]))
+
+
+def _times(status: dict[str, Any]) -> dict[str, str]:
+    ended = status.get("state", {}).get("terminated", {})
+    return {"started": ended.get("startedAt", ""), "ended": ended.get("finishedAt", "")}
 
 
 @dsl.container_component

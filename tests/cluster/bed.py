@@ -5,7 +5,8 @@ WARDROUND_KFP_URL                Kubeflow Pipelines' API
 WARDROUND_KFP_UI                 its web pages
 WARDROUND_TEST_ARTIFACTS         host:port of the S3 server of Kubeflow's artifacts, which has MinIO's admin API
 WARDROUND_TEST_ARTIFACTS_ROOT    user:password of its administrator
-WARDROUND_TEST_IMAGES            values for the charts' images (YAML), as `make images` writes them
+WARDROUND_TEST_IMAGES            values for both charts: the images (YAML), as `make images` writes them
+WARDROUND_TEST_COORDINATOR       more values for the coordinator's chart (YAML), if any
 """
 
 import os
@@ -27,6 +28,7 @@ class Bed:
     artifacts_user: str
     artifacts_password: str
     images: Path
+    coordinator: Path
 
     @classmethod
     def from_environment(cls) -> "Bed":
@@ -39,7 +41,10 @@ class Bed:
             artifacts=read("WARDROUND_TEST_ARTIFACTS", "minio-service.kubeflow:9000"),
             artifacts_user=user,
             artifacts_password=password,
-            images=Path(read("WARDROUND_TEST_IMAGES", str(ROOT / "build" / "cluster.values.yaml"))),
+            coordinator=Path(
+                read("WARDROUND_TEST_COORDINATOR", str(ROOT / "build" / "standins.values.yaml"))
+            ),
+            images=Path(read("WARDROUND_TEST_IMAGES", str(ROOT / "build" / "images.values.yaml"))),
         )
 
     def missing(self) -> str | None:

@@ -50,7 +50,8 @@ class Cluster:
             "networkPolicy": {"hospitals": {"from": everybody}, "mlflow": {"from": everybody}},
             **values,
         }
-        self._install("wardround-coordinator", COORDINATOR, merged, *more)
+        standins = ("--values", str(self.bed.coordinator)) if self.bed.coordinator.is_file() else ()
+        self._install("wardround-coordinator", COORDINATOR, merged, *standins, *more)
 
     def install_site(self, site: str, coordinator_key: str, *more: str, **values: Any) -> None:
         """Installs or upgrades a hospital's chart."""

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# load.sh BED: builds stand-ins for the upstream images of MinIO and PostgreSQL from a test bed's MinIO and Debian's
+# PostgreSQL, gives them to its node, and writes build/standins.values.yaml for the coordinator's chart.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
+bed=$1
+home=${WARDROUND_CLUSTER_HOME:-$HOME/.cache/wardround-cluster}
+mkdir -p build/standins
+
+# MinIO is one static program; it needs a /tmp and the authorities of nobody.
+root=$(mktemp -d); trap 'rm -rf "$root"' EXIT
+mkdir -p "$root"/{usr/bin,tmp,etc}
+install -m 755 "$home/platform/bin/minio" "$root/usr/bin/minio"
+"$bed/pack-image.sh" localhost/wardround/minio:1 "$root" '["/usr/bin/minio"]' build/standins/minio.tar
+
+"$bed/images/build.sh" tests/cluster/standins/postgres/Dockerfile localhost/wardround/postgres:1 tests/cluster/standins/postgres
+"$bed/images/save.sh" localhost/wardround/postgres:1 build/standins/postgres.tar
+
+"$bed/load-image.sh" build/standins/minio.tar build/standins/postgres.tar
+cat >build/standins.values.yaml <<'YAML'
+images:
+  minio: localhost/wardround/minio:1
+  postgres: localhost/wardround/postgres:1
+YAML

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import kfp
+from components.images import image
 from kfp import dsl
 from tests.cluster.shell import pods
 
@@ -75,8 +76,8 @@ def _times(status: dict[str, Any]) -> dict[str, str]:
 
 
 @dsl.container_component
-def probe(image: str, script: str, wishes: str, findings: dsl.Output[dsl.Artifact]):  # type: ignore[no-untyped-def]
-    """A step with a script of the tests in it; its image is set when the pipeline is made."""
+def probe(script: str, wishes: str, findings: dsl.Output[dsl.Artifact]):  # type: ignore[no-untyped-def]
+    """A step that runs a script of the tests in Wardround's own image."""
     return dsl.ContainerSpec(
-        image="localhost/probe:1", command=["python", "-c", script], args=[findings.path, wishes]
+        image=image("preprocess"), command=["python", "-c", script], args=[findings.path, wishes]
     )

@@ -1,0 +1,172 @@
+"""What a hospital cannot do, tried from inside a pod of one of its runs, and with its accounts."""
+
+import json
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import kfp
+import pydicom
+import pytest
+import yaml
+from kfp import compiler, dsl
+from pipelines.cluster import step
+from tests.cluster import kubeflow, tenants
+from tests.cluster.demo import Demo
+from tests.cluster.federation import COORDINATOR, EXCHANGE, FEDERATION, SITES, Cluster
+from tests.cluster.kubeflow import Run, probe
+from tests.cluster.shell import get
+from tests.cluster.test_main_job import MLFLOW, RUN, Finished
+
+from wardround.exchange.layout import Layout, RunKeys
+from wardround.kubeflow.profile import Profile
+
+OURS, THEIRS = "nih-bethesda-us-1", "mhh-hannover-de"
+SCRIPT = (Path(__file__).parent / "inside.py").read_text()
+
+
+@pytest.fixture(scope="module")
+def findings(cluster: Cluster, finished: Finished) -> dict[str, str]:
+    """What came of each thing that was tried from inside."""
+    layout, keys = Layout(FEDERATION), RunKeys(RUN)
+    wishes = {
+        "exchange": EXCHANGE,
+        "own": layout.site(OURS),
+        "buckets": {layout.site(THEIRS): keys.join, layout.coordinator: keys.round_file(1, "state.json")},
+        "connect": [
+            *_services(SITES[THEIRS]),
+            f"wardround-mlflow-db.{COORDINATOR}.svc:5432",
+            "1.1.1.1:443",
+            "8.8.8.8:53",
+        ],
+        "request": [
+            [f"{MLFLOW}/api/2.0/mlflow/experiments/create", "POST", None],
+            [f"{MLFLOW}/api/2.0/mlflow/registered-models/create", "POST", None],
+        ],
+    }
+    return run_inside(cluster, OURS, wishes)
+
+
+def test_every_request_about_another_ones_bucket_is_refused(findings: dict[str, str]) -> None:
+    tried = {name: end for name, end in findings.items() if name.split()[-1].startswith("wardround-")}
+    assert len(tried) == 28
+    assert {name: end for name, end in tried.items() if "AccessDenied" not in end} == {}
+    assert findings["own bucket"] == "allowed"
+
+
+def test_other_hospitals_and_the_internet_cannot_be_reached(findings: dict[str, str]) -> None:
+    tried = {name: end for name, end in findings.items() if name.startswith("connect ")}
+    assert tried
+    assert {name: end for name, end in tried.items() if end == "allowed"} == {}
+
+
+def test_the_registry_cannot_be_written(findings: dict[str, str]) -> None:
+    tried = {name: end for name, end in findings.items() if name.startswith("POST ")}
+    assert tried
+    assert {name: end for name, end in tried.items() if end == "allowed"} == {}
+
+
+def test_a_hospitals_account_starts_and_sees_nothing_in_anothers_namespace(
+    cluster: Cluster, finished: Finished
+) -> None:
+    token = cluster.token(SITES[OURS])
+    theirs = finished.runs[SITES[THEIRS]].run_id
+    asked = {
+        "create": _status(cluster, token, "POST", "runs", {"display_name": "x", "namespace": SITES[THEIRS]}),
+        "list": _status(cluster, token, "GET", f"runs?namespace={SITES[THEIRS]}"),
+        "get": _status(cluster, token, "GET", f"runs/{theirs}"),
+        "own": _status(cluster, token, "GET", f"runs?namespace={SITES[OURS]}"),
+    }
+    assert asked["own"] == 200
+    assert {name: code for name, code in asked.items() if name != "own" and code not in (403, 401)} == {}
+    other = kubeflow.client(cluster.bed.kfp, SITES[OURS], token)
+    with pytest.raises(Exception, match="403"):
+        _start_elsewhere(other, SITES[THEIRS])
+
+
+def test_logs_and_artifacts_are_in_a_bucket_that_only_the_hospital_reads(
+    cluster: Cluster, finished: Finished
+) -> None:
+    mine, other = tenants.store(cluster.bed, SITES[OURS]), tenants.store(cluster.bed, SITES[THEIRS])
+    kept = [each.object_name for each in mine.list_objects(bucket_name=SITES[OURS], recursive=True)]
+    assert any("executor-logs" in str(name) for name in kept)
+    with pytest.raises(Exception, match="AccessDenied"):
+        list(other.list_objects(bucket_name=SITES[OURS], recursive=True))
+
+
+def test_logs_and_artifacts_hold_nothing_of_a_patient(
+    cluster: Cluster, finished: Finished, demo: Demo
+) -> None:
+    planted = _identifiers(demo.images(OURS))
+    store, bucket = tenants.store(cluster.bed, SITES[OURS]), SITES[OURS]
+    objects = [each.object_name for each in store.list_objects(bucket_name=bucket, recursive=True)]
+    assert objects
+    for name in objects:
+        content = store.get_object(bucket_name=bucket, object_name=str(name)).read()
+        assert not [word for word in planted if word in content], name
+
+
+def _identifiers(folder: Path) -> set[bytes]:
+    """What tells a patient or a study in the headers of the hospital's files."""
+    found: set[bytes] = set()
+    for file in sorted(folder.rglob("*.dcm")):
+        header = pydicom.dcmread(file, stop_before_pixels=True)
+        for name in ("PatientID", "PatientName", "AccessionNumber", "StudyInstanceUID", "SOPInstanceUID"):
+            found.add(str(header.get(name) or "").encode())
+    return {each for each in found if len(each) > 4}
+
+
+def _services(namespace: str) -> list[str]:
+    pods = get(namespace, "pods")["items"]
+    return [f"{pod['status']['podIP']}:8080" for pod in pods if pod["status"].get("podIP")][:3]
+
+
+def _status(cluster: Cluster, token: str, method: str, path: str, body: Any = None) -> int:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"{cluster.bed.kfp}/apis/v2beta1/{path}", data=data, method=method)
+    request.add_header("Authorization", f"Bearer {token}")
+    request.add_header("Content-Type", "application/json")
+    try:
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return int(response.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def _start_elsewhere(client: kfp.Client, namespace: str) -> None:
+    client.create_experiment("intruder", namespace=namespace)
+
+
+def run_inside(cluster: Cluster, site: str, wishes: dict[str, Any]) -> dict[str, str]:
+    """Runs the script as a step of a run of the hospital, and returns what it found."""
+    namespace = SITES[site]
+    profile = Profile.model_validate(get_profile(namespace))
+
+    @dsl.pipeline(name="probe")
+    def pipeline(script: str, wishes: str) -> None:
+        task = step(probe(script=script, wishes=wishes), profile, "preprocess")
+        task.set_retry(num_retries=0)
+
+    file = cluster.work / "probe.yaml"
+    compiler.Compiler().compile(pipeline, str(file))
+    client = kubeflow.client(cluster.bed.kfp, namespace, cluster.token(namespace))
+    started = client.create_run_from_pipeline_package(
+        str(file),
+        {"script": SCRIPT, "wishes": json.dumps(wishes)},
+        namespace=namespace,
+        experiment_name=FEDERATION,
+        enable_caching=False,
+    )
+    run = Run(namespace, started.run_id)
+    assert kubeflow.wait({namespace: client}, [run], 300) == {namespace: "SUCCEEDED"}
+    store = tenants.store(cluster.bed, namespace)
+    names = [str(o.object_name) for o in store.list_objects(bucket_name=namespace, recursive=True)]
+    name = next(each for each in names if run.run_id in each and each.endswith("/findings"))
+    found: dict[str, str] = json.loads(store.get_object(bucket_name=namespace, object_name=name).read())
+    return found
+
+
+def get_profile(namespace: str) -> Any:
+    """The profile that the chart has made."""
+    return yaml.safe_load(get(namespace, "configmap", "wardround-site")["data"]["profile.yaml"])

@@ -1,0 +1,65 @@
+"""Hospitals on a schedule take part in what is published, if they approve it; one that does not says so."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+import yaml
+from tests.cluster import kubeflow, people
+from tests.cluster.demo import Demo
+from tests.cluster.federation import COORDINATOR, SITES, Cluster, public_key
+
+DECLINES = "nih-bethesda-us-1"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A run that was opened, and then left to the schedules."""
+
+    name: str
+    state: str
+
+
+@pytest.fixture(scope="module")
+def published(cluster: Cluster, demo: Demo) -> Iterator[Published]:
+    key = public_key(COORDINATOR, "job/wardround-setup", "-c", "key")
+    waiting = {"run": 60, "round": 3600, "outage": 600}
+    for site in SITES:
+        cluster.install_site(site, key, waiting=waiting, pipeline={"start": "schedule", "seconds": 30})
+    name = f"schedule-{int(time.time())}"
+    recipe = yaml.safe_load(demo.recipe.read_text())
+    recipe["seed"] = 7  # another plan, which nobody has approved yet
+    recipe["rounds"] |= {"count": 2, "quorum": 2, "join_deadline": "10m"}
+    file = cluster.work / "schedule.yaml"
+    file.write_text(yaml.safe_dump(recipe))
+    digest, run = people.submit(cluster, file, name)
+    for site in SITES:
+        if site != DECLINES:
+            cluster.approve(site, digest)
+    client = kubeflow.client(cluster.bed.kfp, COORDINATOR, cluster.token(COORDINATOR))
+    try:
+        yield Published(name, kubeflow.wait({COORDINATOR: client}, [run], 900)[COORDINATOR])
+    finally:
+        for site in SITES:
+            cluster.install_site(site, key, pipeline={"start": "nothing"})
+
+
+def test_those_who_approve_take_part_by_themselves(published: Published, cluster: Cluster) -> None:
+    assert published.state == "SUCCEEDED"
+    found = people.status(cluster, published.name)
+    willing = sorted(site for site in SITES if site != DECLINES)
+    trained = [each for each in found["rounds"] if each["status"] == "completed"]
+    assert [sorted(each["accepted"]) for each in trained] == [willing] * 2
+
+
+def test_the_one_that_does_not_approve_says_so_in_the_outcome(published: Published, cluster: Cluster) -> None:
+    last = people.status(cluster, published.name)["rounds"][-1]
+    assert last["declined"] == {DECLINES: "not-approved"}
+
+
+def test_schedules_end_with_the_setting(published: Published, cluster: Cluster) -> None:
+    namespace = SITES[DECLINES]
+    client = kubeflow.client(cluster.bed.kfp, namespace, cluster.token(namespace))
+    jobs = client.list_recurring_runs(namespace=namespace, page_size=50).recurring_runs or []
+    assert jobs

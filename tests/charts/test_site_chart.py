@@ -130,6 +130,14 @@ def test_only_the_job_that_makes_the_key_may_talk_to_kubernetes() -> None:
     assert not any({"list", "watch", "*"} & set(rule["verbs"]) for rule in rules)
 
 
+def test_people_who_submit_have_the_rights_of_the_account_that_submits() -> None:
+    subjects = named(rendered(FULL), "RoleBinding", "wardround-submitter")["subjects"]
+    assert {(each["kind"], each["name"]) for each in subjects} == {
+        ("ServiceAccount", "wardround-submitter"),
+        ("User", "steward@hospital-a.example.org"),
+    }
+
+
 def test_the_schedule_is_made_and_ended_with_the_release() -> None:
     found = rendered(FULL)
     assert arguments(found, "wardround-site-pipeline")[-4:] == [

@@ -1,13 +1,6 @@
 """Charts are rendered by the helm program; where there is none, these tests say so and are skipped."""
 
-import sys
-from pathlib import Path
-
 import pytest
-
-# `helm` and `components` are no part of the package.
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
 from helm.program import find_helm
 
 

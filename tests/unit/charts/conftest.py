@@ -1,6 +1,0 @@
-"""`helm` and `components` are no part of the package."""
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[3]))

@@ -12,6 +12,8 @@ from manifest_checks import Manifest, named, pods
 
 from wardround.exchange.envelope import PublicKey
 from wardround.imaging.sources.settings import image_source
+from wardround.kubeflow.package import compile_package
+from wardround.kubeflow.profile import Profile
 from wardround.site.settings import SiteSettings
 
 CHART = CHARTS / "wardround-site"
@@ -49,6 +51,16 @@ def test_the_settings_are_what_a_site_reads(
     assert (found.federation, found.site, found.work) == ("thorax", "alder", Path("/work"))
     assert PublicKey(found.coordinator_key)
     assert image_source(found.dicom or "", found.select)
+
+
+@pytest.mark.parametrize("values", [MINIMAL, FULL, PROFILE], ids=lambda path: path.stem)
+def test_the_profile_is_what_the_pipeline_is_compiled_from(values: Path, tmp_path: Path) -> None:
+    path = tmp_path / "profile.yaml"
+    path.write_text(yaml.safe_dump(settings(values)["profile.yaml"]), "utf-8")
+    profile = Profile.load(path)
+    assert (profile.party, profile.name, profile.federation) == ("site", "alder", "thorax")
+    compiled = compile_package("site", profile, tmp_path / "site.yaml").read_text("utf-8")
+    assert all(image in compiled for image in profile.images.values())
 
 
 def test_values_that_look_like_numbers_or_truth_stay_text() -> None:

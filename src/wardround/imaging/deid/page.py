@@ -25,6 +25,7 @@ _DONE = {
     Action.DATE: "shifted",
     Action.PATIENT: "pseudonym",
     Action.WALK: "items walked",
+    Action.COLOUR: "built anew without texts",
 }
 
 

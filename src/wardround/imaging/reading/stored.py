@@ -81,7 +81,11 @@ def open_stored(path: Path, tags: Sequence[str | tuple[int, int]], max_bytes: in
 
     A frame may take `max_bytes` when decoded; nothing is decoded here.
     """
-    dataset = read_dataset(path, [*CLAIM_TAGS, *tags], max_bytes, pixels=True)
+    return stored_of(read_dataset(path, [*CLAIM_TAGS, *tags], max_bytes, pixels=True), max_bytes)
+
+
+def stored_of(dataset: Dataset, max_bytes: int) -> Stored:
+    """The pixels of an object that was read, as by `open_stored`. Raises Refusal."""
     held = next((len(dataset[keyword].value or b"") for keyword in _PIXELS if keyword in dataset), 0)
     if not held:
         raise Refusal(Reason.NO_PIXELS)

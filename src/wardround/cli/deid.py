@@ -62,8 +62,8 @@ Pixels = Annotated[
     bool,
     typer.Option(
         "--look-at-pixels/--headers-only",
-        help="Blacken regions that are known to hold text, and refuse objects whose pixels may still show who the patient "
-        "is: screens, documents, text that a detector finds.",
+        help="Blacken regions that are known to hold text, and refuse objects whose pixels may still show who the "
+        "patient is: screens, documents, text that a detector finds.",
     ),
 ]
 Workers = Annotated[int | None, typer.Option(min=0, help="Processes; as many as CPUs if not given.")]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+
 from wardround.imaging.burned_in import (
     HEADER_TAGS,
     OVERLAY_TAGS,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 from pydicom.dataset import Dataset
+
 from wardround.imaging import burned_in
 from wardround.imaging.busy import begin, culprit, finished
 from wardround.imaging.deid.files import (
@@ -47,8 +48,8 @@ class Record(BaseModel):
 class Batch:
     """Files (name and state) to de-identify.
 
-    look: blacken known regions, and refuse those whose pixels may still show who the patient is. fatal: those (by place) that ended a process before,
-    and how.
+    look: blacken known regions, and refuse objects whose pixels may still show who the patient is. fatal: files (by
+    place) that ended a process before, and how.
     """
 
     result: Path

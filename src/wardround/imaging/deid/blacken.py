@@ -34,7 +34,8 @@ _OFFSETS = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
 def blackened_object(dataset: Dataset, opened: Stored, known: Known, max_bytes: int) -> Dataset:
     """A copy of an object in which the regions are black in every frame; the object itself if they were already.
 
-    Raises Refusal: cannot be decoded, pixels of single bits or a retired kind of colour, more than `max_bytes` when decoded.
+    Raises Refusal: cannot be decoded, pixels of single bits or a retired kind of colour, more than `max_bytes` when
+    decoded.
     """
     claims = opened.claims
     if claims.bits == 1 or claims.photometric in PARTIAL:
@@ -43,7 +44,9 @@ def blackened_object(dataset: Dataset, opened: Stored, known: Known, max_bytes: 
         raise Refusal(Reason.TOO_LARGE)
     content, changed, said = bytearray(), False, {}
     for frame, said in _frames(opened):
-        covered = _covered(frame, known.regions, _black(frame, opened, str(said["photometric_interpretation"])))
+        covered = _covered(
+            frame, known.regions, _black(frame, opened, str(said["photometric_interpretation"]))
+        )
         changed = changed or not np.array_equal(covered, frame, equal_nan=frame.dtype.kind == "f")
         content += covered.tobytes()
     return _described(dataset, opened, bytes(content), said) if changed else dataset
@@ -51,7 +54,7 @@ def blackened_object(dataset: Dataset, opened: Stored, known: Known, max_bytes: 
 
 def copied(dataset: Dataset) -> Dataset:
     """An object with the same elements, of which others can take the place."""
-    output = Dataset({tag: dataset.get_item(tag) for tag in dataset.keys()})
+    output = Dataset({element.tag: element for element in dataset.elements()})
     output.set_original_encoding(*dataset.original_encoding, dataset.original_character_set)
     output.file_meta = dataset.file_meta
     return output
@@ -96,9 +99,7 @@ def _black(frame: np.ndarray, opened: Stored, photometric: str) -> np.ndarray:
     return np.asarray(np.nanmax(frame) if photometric == "MONOCHROME1" else np.nanmin(frame))
 
 
-def _described(
-    dataset: Dataset, opened: Stored, content: bytes, said: dict[str, str | int]
-) -> Dataset:
+def _described(dataset: Dataset, opened: Stored, content: bytes, said: dict[str, str | int]) -> Dataset:
     keyword = next(name for name in _KEYWORDS if name in dataset)
     output = copied(dataset)
     output.file_meta = FileMetaDataset()

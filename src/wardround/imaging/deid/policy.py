@@ -76,8 +76,8 @@ _BINARY = words(
 TOP_LEVEL_ONLY = frozenset({0x7FE00010, 0x7FE00008, 0x7FE00009, 0x7FE00001, 0x7FE00002})
 # Written anew for every object, or without meaning in the output; among them what hides the original's values.
 _REWRITTEN = words(
-    "EncryptedAttributesSequence SpecificCharacterSet PatientIdentityRemoved DeidentificationMethod DeidentificationMethodCodeSequence "
-    "LongitudinalTemporalInformationModified LengthToEnd DataSetTrailingPadding "
+    "EncryptedAttributesSequence SpecificCharacterSet PatientIdentityRemoved DeidentificationMethod "
+    "DeidentificationMethodCodeSequence LongitudinalTemporalInformationModified LengthToEnd DataSetTrailingPadding "
     "PrivateDataElementDefinitionSequence"
 )
 _PATIENT = frozenset({"PatientID", "PatientName"})

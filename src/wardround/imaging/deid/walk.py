@@ -88,9 +88,7 @@ class Walk:
         self._listed = load_table().entries
         self._met = 0
 
-    def dataset(
-        self, dataset: Dataset, depth: int, encodings: Sequence[str], inside: int = 0
-    ) -> Elements:
+    def dataset(self, dataset: Dataset, depth: int, encodings: Sequence[str], inside: int = 0) -> Elements:
         """The output's elements of a dataset or item. Raises Refusal if there are too many levels or elements."""
         self._met += len(dataset)
         if depth > MAX_DEPTH:

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from conformance import Attribute, faults, modules_of, sop_classes
 from deid_cases import SHARED, read, rules, written
 from PIL import Image, ImageCms
 from pydicom.datadict import dictionary_VR, tag_for_keyword
@@ -15,6 +14,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian
 
+from conformance import Attribute, faults, modules_of, sop_classes
 from wardround.imaging.deid.files import deidentify_object
 from wardround.imaging.deid.icc import without_texts
 from wardround.imaging.deid.rules import Rules
@@ -86,7 +86,12 @@ def test_a_complete_object_of_any_class_stays_complete(sop_class: str, options: 
 
 def objects() -> Iterator[Path]:
     """Real objects: pydicom's own, and those of the shared collections where they are."""
-    for folder in (OWN, SHARED / "dicom_torture" / "files", SHARED / "deid_dicognito", SHARED / "deid_pseudophi"):
+    for folder in (
+        OWN,
+        SHARED / "dicom_torture" / "files",
+        SHARED / "deid_dicognito",
+        SHARED / "deid_pseudophi",
+    ):
         yield from (path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".json")
 
 
@@ -133,4 +138,6 @@ def test_what_is_no_colour_profile_becomes_a_standard_one(damaged: bytes) -> Non
 def shown(picture: Image.Image, profile: bytes) -> np.ndarray:
     """The picture's colours, which mean what the profile says, as sRGB."""
     source = ImageCms.ImageCmsProfile(BytesIO(profile))
-    return np.asarray(ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"), outputMode="RGB"))
+    return np.asarray(
+        ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    )

@@ -1,4 +1,4 @@
-"""Regions that are known to hold text are blackened, whatever the pixels are compressed with, and no other pixel changes."""
+"""Regions that are known to hold text are blackened, however pixels are compressed, and no other pixel changes."""
 
 from pathlib import Path
 

@@ -11,7 +11,14 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
 from pydicom.uid import UID, RLELossless
 
-from wardround.imaging.reading.claims import CLAIM_TAGS, Claims, check_complete, read_claims, syntax_of
+from wardround.imaging.reading.claims import (
+    CLAIM_TAGS,
+    PARTIAL,
+    Claims,
+    check_complete,
+    read_claims,
+    syntax_of,
+)
 from wardround.imaging.reading.codecs import decoder_of
 from wardround.imaging.reading.codestream import check_codestream, check_runs
 from wardround.imaging.reading.deadline import limited
@@ -93,6 +100,9 @@ def stored_of(dataset: Dataset, max_bytes: int) -> Stored:
         check_complete(dataset)
     stored = Stored(dataset, read_claims(dataset, max_bytes), syntax_of(dataset))
     syntax = stored.syntax
+    # Retired, and no library here knows how their chroma lies when it is not compressed.
+    if stored.claims.photometric in PARTIAL and not syntax.is_encapsulated:
+        raise Refusal(Reason.PHOTOMETRIC)
     decoder_of(syntax)
     with refusing(), limited():
         if syntax.is_encapsulated:

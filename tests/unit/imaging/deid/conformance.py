@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 from pydicom.dataset import Dataset
 
+_LISTS = ("basic-directory", "inventory")
+
 
 class Attribute(NamedTuple):
     """An attribute of a module: keyword, Type, and the sequences in which it lies, the outermost first."""
@@ -85,5 +87,5 @@ def _table(name: str) -> dict:
 
 
 def sop_classes() -> list[str]:
-    """All SOP classes of the table but inventories, which list an archive, in order."""
-    return sorted(uid for uid, iod in _table("sop_class_iod_map").items() if iod != "inventory")
+    """All SOP classes of the table, in order, but a medium's directory and an archive's inventory."""
+    return sorted(uid for uid, iod in _table("sop_class_iod_map").items() if iod not in _LISTS)

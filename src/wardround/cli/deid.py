@@ -62,7 +62,8 @@ Pixels = Annotated[
     bool,
     typer.Option(
         "--look-at-pixels/--headers-only",
-        help="Refuse objects whose pixels may show who the patient is: screens, documents, text that a detector finds.",
+        help="Blacken regions that are known to hold text, and refuse objects whose pixels may still show who the "
+        "patient is: screens, documents, text that a detector finds.",
     ),
 ]
 Workers = Annotated[int | None, typer.Option(min=0, help="Processes; as many as CPUs if not given.")]
@@ -82,7 +83,8 @@ def deid(
 ) -> None:
     """De-identify a folder of DICOM files to DICOM PS3.15 Annex E.
 
-    Pixels are not changed: an object that may show a name in them is refused. SRC is only read. DST gets one file
+    Pixels beside ultrasound regions, shutters and the like become black; an object that may still show a name in its
+    pixels is refused. SRC is only read. DST gets one file
     an object, patient/study/series/instance.dcm, all names pseudonyms. Run it again to go on after a stop, or when
     SRC has grown: what is done is not done again.
 
@@ -115,6 +117,8 @@ def deid(
 def _say(job: "Job", outcome: "Outcome") -> None:
     for reason, count in sorted(outcome.refused.items()):
         _LOG.info("%s: %d (%s)", "passed over" if reason in _PASSED_OVER else "refused", count, reason)
+    if outcome.masked:
+        _LOG.info("blackened in parts: %d", outcome.masked)
     _LOG.info(
         "%d of %d files de-identified%s",
         outcome.done,

@@ -18,11 +18,11 @@ from wardround.imaging.gate import gate_of
 from wardround.imaging.items import Item, Refused, refuse_all
 from wardround.imaging.reading.kinds import kind_of
 from wardround.imaging.reasons import Reason, Refusal
+from wardround.imaging.results import Results, earlier_path, read_results
 from wardround.imaging.scan import Found, ScanRule, scan_file
 from wardround.imaging.settings import IntakeSettings
 
 _FOUND = TypeAdapter(tuple[Found, ...])
-_REFUSED = TypeAdapter(tuple[Refused, ...])
 
 
 @dataclass(frozen=True)
@@ -82,14 +82,14 @@ def scanned(chunk: ScanChunk) -> tuple[Found, ...]:
 
 def decoded(chunk: DecodeChunk) -> tuple[np.ndarray, np.ndarray]:
     """A decoded chunk's images, uint8 or uint16 [n, …, 1], and labels, int32 [n]."""
-    with np.load(chunk.result, allow_pickle=False) as stored:
-        return stored["images"], stored["labels"]
+    done = read_results(chunk.result)
+    return done.images, done.labels
 
 
 def summary(chunk: DecodeChunk) -> Summary:
     """What a decoded chunk holds, read without its images."""
-    with np.load(chunk.result, allow_pickle=False) as stored:
-        return Summary(len(stored["labels"]), _REFUSED.validate_json(stored["refused"].tobytes()))
+    done = read_results(chunk.result, images=False)
+    return Summary(len(done.labels), tuple(one for _, one in done.refused))
 
 
 def _scan(chunk: ScanChunk) -> None:
@@ -104,34 +104,26 @@ def _scan(chunk: ScanChunk) -> None:
 
 
 def _decode(chunk: DecodeChunk) -> None:
-    images, labels, refused, fatal = [], [], [], dict(chunk.fatal)
+    earlier = earlier_path(chunk.result)
+    known = read_results(earlier) if earlier.exists() else Results.of({}, [])
+    images, refused, fatal = known.by_place(), list(known.refused), dict(chunk.fatal)
+    left = {*range(len(chunk.items))} - {*images, *(place for place, _ in refused)}
     gate = gate_of(chunk.settings)
-    for place, item in enumerate(chunk.items):
+    for place in sorted(left):
+        item = chunk.items[place]
         begin(chunk.result, place, "the intake")
         try:
             if place in fatal:
                 raise Refusal(fatal[place])
             paths = [chunk.source / path for path in item.paths]
-            images.append(
-                decode_item(
-                    paths, chunk.settings, item.layout, gate.item(item.order, paths) if gate else None
-                )
-            )
-            labels.append(item.label)
+            guard = gate.item(item.order, paths) if gate else None
+            images[place] = decode_item(paths, chunk.settings, item.layout, guard), item.label
         except Refusal as refusal:
-            refused += refuse_all(chunk.source, item.paths, refusal.reason)
-    _save(chunk, images, labels, refused)
-
-
-def _save(chunk: DecodeChunk, images: list[np.ndarray], labels: list[int], refused: list[Refused]) -> None:
-    shape = (len(images), *chunk.settings.size, 1)
-    stacked = np.stack(images) if images else np.empty(shape, chunk.settings.dtype)
-    reasons = np.frombuffer(_REFUSED.dump_json(tuple(refused)), np.uint8)
-    part = chunk.result.with_suffix(".part")
-    with part.open("wb") as stream:
-        np.savez(stream, images=stacked, labels=np.array(labels, np.int32), refused=reasons)
-    os.replace(part, chunk.result)
+            files = refuse_all(chunk.source, item.paths, refusal.reason)
+            refused += [(place, one) for one in files]
+    Results.of(images, refused).write(chunk.result)
     finished(chunk.result)
+    earlier.unlink(missing_ok=True)
 
 
 def _finish(chunk: Chunk, content: bytes) -> None:

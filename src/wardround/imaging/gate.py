@@ -12,12 +12,19 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from pydicom.dataset import Dataset
 
-from wardround.imaging.burned_in import HEADER_TAGS, OVERLAY_TAGS, Outcome, Rules, blackened, examine
-from wardround.imaging.burned_in.regions import known_regions
+from wardround.imaging.burned_in import (
+    HEADER_TAGS,
+    OVERLAY_TAGS,
+    Outcome,
+    Rules,
+    Verdict,
+    blackened,
+    examine,
+)
+from wardround.imaging.burned_in.regions import Known, known_regions
 from wardround.imaging.quarantine import Quarantine, State, content_digest
-from wardround.imaging.reading.grey import Grey, Tags, read_stack
+from wardround.imaging.reading.grey import Grey, Tags
 from wardround.imaging.reading.header import text
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.settings import IntakeSettings
@@ -52,32 +59,30 @@ class ItemGate:
 
     def image(self, grey: Grey) -> Grey:
         """The image with known regions blackened, if it may be used. Raises Refusal (waits, or was rejected)."""
-        if not self._released():
-            self._look([grey.header], grey.stored)
-        return self._covered(grey)
+        released = self._released()
+        known = self._known(grey)
+        covered = _covered(grey, known)
+        if not released:
+            self._look([covered], [known])
+        return covered
 
     def slices(self, slices: Iterator[tuple[int, Grey]]) -> Iterator[tuple[int, Grey]]:
         """The slices of a series, each with known regions blackened; raises Refusal once a group does not pass."""
         released = self._released()
-        group: list[Grey] = []
-        for place, grey in slices:
-            yield place, self._covered(grey)
-            if released:
-                continue
-            group.append(grey)
-            if len(group) == _GROUP:
-                self._look_at(group)
-                group = []
-        if group:
-            self._look_at(group)
+        for group in batched(slices, _GROUP):
+            known = [self._known(grey) for _, grey in group]
+            covered = [(place, _covered(grey, places)) for (place, grey), places in zip(group, known)]
+            if not released:
+                self._look([grey for _, grey in covered], known)
+            yield from covered
 
-    def _look_at(self, group: Sequence[Grey]) -> None:
-        self._look([grey.header for grey in group], np.stack([grey.stored for grey in group]))
+    def _known(self, grey: Grey) -> Known:
+        return known_regions(grey.header, grey.stored.shape, self.gate.rules.catalogue)
 
-    def _look(self, headers: list[Dataset], stored: np.ndarray) -> None:
-        verdict = examine(headers, stored, self.gate.rules)
+    def _look(self, group: Sequence[Grey], known: Sequence[Known]) -> None:
+        verdict = look_at(group, known, self.gate.rules)
         if verdict.outcome is Outcome.QUARANTINED:
-            modality, content = text(headers[0], "Modality"), content_digest(self.paths)
+            modality, content = text(group[0].header, "Modality"), content_digest(self.paths)
             self.gate.store.put(self.identifier, content, verdict, modality, len(self.paths))
             raise Refusal(Reason.BURNED_IN)
 
@@ -91,21 +96,23 @@ class ItemGate:
             raise Refusal(Reason.REJECTED)
         return state is State.RELEASED
 
-    def _covered(self, grey: Grey) -> Grey:
-        regions = known_regions(grey.header, grey.stored.shape, self.gate.rules.catalogue)
-        return replace(grey, stored=blackened(grey.header, grey.stored, regions)) if regions else grey
 
-
-def check_pixels(path: Path, rules: Rules, max_bytes: int) -> None:
-    """Raises Refusal if any frame of an object may show who the patient is, or where something has to be blackened."""
-    stack = read_stack(path, max_bytes, GATE_TAGS)
-    if known_regions(stack.header, stack.shape, rules.catalogue):
-        raise Refusal(Reason.SHOWN)
-    for frames in batched(stack, _GROUP):
-        headers = [grey.header for grey in frames]
-        verdict = examine(headers, np.stack([grey.stored for grey in frames]), rules)
-        if verdict.outcome is not Outcome.PASSED:
+def check_frames(frames: Iterable[Grey], known: Known, rules: Rules) -> None:
+    """Raises Refusal if any frame of an object, whose known regions are black, may show who the patient is."""
+    for group in batched(frames, _GROUP):
+        if look_at(group, [known] * len(group), rules).outcome is Outcome.QUARANTINED:
             raise Refusal(Reason.SHOWN)
+
+
+def look_at(group: Sequence[Grey], known: Sequence[Known], rules: Rules) -> Verdict:
+    """The verdict on slices or frames of one size, whose known regions are black."""
+    return examine([grey.header for grey in group], np.stack([grey.stored for grey in group]), rules, known)
+
+
+def _covered(grey: Grey, known: Known) -> Grey:
+    if not known.regions:
+        return grey
+    return replace(grey, stored=blackened(grey.header, grey.stored, known.regions))
 
 
 def batched(values: Iterable[T], size: int) -> Iterator[list[T]]:

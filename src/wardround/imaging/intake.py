@@ -36,7 +36,7 @@ from wardround.imaging.scan import Found, ScanRule, list_files
 from wardround.imaging.settings import SPLITS, IntakeSettings
 from wardround.imaging.statistics.collect import Intake, summarise
 from wardround.imaging.volumes.layout import layout_rule
-from wardround.imaging.workspace import REFUSALS, Workspace, fingerprint, write_refusals
+from wardround.imaging.workspace import REFUSALS, Workspace, workspace, write_refusals
 
 Progress = Callable[[str, int, int], None]
 
@@ -88,7 +88,7 @@ def preprocess(
     key, paths = settings.split_key(), list_files(source)
     table = read_labels(labels, settings.labels, settings.label_encoding).hashed(key)
     assignments = Assignments.of(settings.assignment_folder, key, settings.fractions)
-    space = Workspace(out, fingerprint(source, paths, labels, settings, key))
+    space = workspace(out, source, paths, labels, settings, key)
     if info := space.finished():
         return info
     space.open()
@@ -100,7 +100,7 @@ def preprocess(
     refused += decodes.refused
     info = _assemble(space, decodes.chunks, refused, settings)
     summarise(info, Intake(found, items, refused, table, _waiting(settings, items))).save(out)
-    space.close(info)
+    space.close(info, decodes.chunks)
     return info
 
 

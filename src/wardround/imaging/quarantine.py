@@ -113,10 +113,14 @@ class Quarantine:
         kept = [entry for entry in found if entry is not None and state in (None, entry.state)]
         return sorted(kept, key=lambda entry: (entry.since, entry.id))
 
+    def decisions(self) -> dict[str, tuple[str, str]]:
+        """What was decided about each entry: its content, and the state."""
+        decided = (entry for entry in self.entries() if entry.at is not None)
+        return {entry.id: (entry.content, entry.state.value) for entry in decided}
+
     def digest(self) -> bytes:
         """SHA-256 of all decisions: another one stands for other images that may be used."""
-        said = [(entry.id, entry.content, entry.state) for entry in self.entries() if entry.at is not None]
-        return hashlib.sha256(json.dumps(sorted(said)).encode()).digest()
+        return hashlib.sha256(json.dumps(sorted(self.decisions().items())).encode()).digest()
 
     def get(self, name: str) -> Entry:
         """The entry whose id is `name` or begins with it. Raises QuarantineError if there is none, or several."""

@@ -8,12 +8,15 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from wardround.imaging.dataset import FILE_NAME, DatasetInfo
+from wardround.imaging import kept
+from wardround.imaging.chunks import DecodeChunk
+from wardround.imaging.dataset import FILE_NAME, DatasetError, DatasetInfo
 from wardround.imaging.items import Refused
+from wardround.imaging.kept import Decisions
 from wardround.imaging.quarantine import Quarantine
 from wardround.imaging.settings import IntakeSettings
 from wardround.imaging.splits import keyed
@@ -22,15 +25,20 @@ from wardround.imaging.statistics import model
 FOLDER = ".intake"
 REFUSALS = "refusals.csv"
 # Part of every fingerprint: raise it when the same input gives other pixels or another order.
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """The working folder of one fingerprint in the output folder `out`."""
+    """The working folder of one fingerprint in the output folder `out`.
+
+    base: the fingerprint but for the decisions about images in quarantine; decisions: these.
+    """
 
     out: Path
     fingerprint: str
+    base: str = ""
+    decisions: Decisions = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -47,36 +55,70 @@ class Workspace:
         return info if same and _complete(self.out, info) else None
 
     def open(self) -> None:
-        """Makes the folder; what an intake with other inputs or settings left in `out` is removed first."""
+        """Makes the folder. What an intake with other inputs or settings left in `out` is removed; of one in which
+        other decisions were made, all that these don't touch is taken over."""
         if not self.folder.exists():
-            # The description goes first: shards without it are no dataset.
-            for name in (FILE_NAME, REFUSALS, model.FILE_NAME):
-                (self.out / name).unlink(missing_ok=True)
-            for shard in self.out.glob("*-of-*.tfrecord"):
-                shard.unlink()
-            shutil.rmtree(self.out / FOLDER, ignore_errors=True)
-        self.folder.mkdir(parents=True, exist_ok=True)
+            self._begin()
+        # The description goes first: shards without it are no dataset.
+        for name in (FILE_NAME, REFUSALS, model.FILE_NAME):
+            (self.out / name).unlink(missing_ok=True)
+        for shard in self.out.glob("*-of-*.tfrecord"):
+            shard.unlink()
+        for other in (self.out / FOLDER).iterdir():
+            if other != self.folder:
+                shutil.rmtree(other) if other.is_dir() else other.unlink()
         for stale in (*self.folder.glob("*.busy"), *self.folder.glob("*.part")):
             stale.unlink()
 
-    def close(self, info: DatasetInfo) -> None:
-        """Marks the intake as finished and removes the chunks."""
+    def _begin(self) -> None:
+        part = self.folder.with_suffix(".begun")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        last = kept.read_kept(self.out / FOLDER)
+        if last is not None and self.base and last.base == self.base:
+            try:
+                kept.restore(self.out, last, last.changed(self.decisions), part)
+            except DatasetError:
+                shutil.rmtree(part)
+                part.mkdir()
+        part.rename(self.folder)
+
+    def close(self, info: DatasetInfo, chunks: Mapping[str, Sequence[DecodeChunk]]) -> None:
+        """Marks the intake as finished and removes the chunks; what the next one may use of them is kept."""
+        kept.keep(self.folder, self.base, self.decisions, chunks)
         part = self.out / FOLDER / "done.json.part"
         part.write_text(json.dumps({"fingerprint": self.fingerprint, "digest": info.digest}))
         os.replace(part, part.with_suffix(""))
         shutil.rmtree(self.folder)
 
 
+def workspace(
+    out: Path, source: Path, paths: Sequence[str], labels: Path, settings: IntakeSettings, key: bytes
+) -> Workspace:
+    """The working folder for these inputs and what has been decided so far."""
+    store = None if settings.quarantine is None else Quarantine(settings.quarantine)
+    base = _base(source, paths, labels, settings, key)
+    return Workspace(out, _decided(base, store), base, {} if store is None else store.decisions())
+
+
 def fingerprint(
     source: Path, paths: Sequence[str], labels: Path, settings: IntakeSettings, key: bytes
 ) -> str:
     """A hash of everything that the output depends on: files (path, size, time), labels, settings, key, decisions."""
+    store = None if settings.quarantine is None else Quarantine(settings.quarantine)
+    return _decided(_base(source, paths, labels, settings, key), store)
+
+
+def _decided(base: str, store: Quarantine | None) -> str:
+    decisions = b"" if store is None else store.digest()
+    return hashlib.sha256(base.encode() + decisions).hexdigest()[:32]
+
+
+def _base(source: Path, paths: Sequence[str], labels: Path, settings: IntakeSettings, key: bytes) -> str:
     content = hashlib.sha256(json.dumps([_VERSION, settings.described()], sort_keys=True).encode())
     content.update(keyed(key, "fingerprint", "").encode())
     content.update(hashlib.sha256(labels.read_bytes()).digest())
     content.update(settings.devices.read_bytes() if settings.devices else b"")
-    if settings.quarantine is not None:
-        content.update(Quarantine(settings.quarantine).digest())
     for path in paths:
         status = os.lstat(source / path)
         content.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))

@@ -99,7 +99,7 @@ def test_a_rectangular_shutter_hides_what_is_outside() -> None:
         ShutterUpperHorizontalEdge=1,
         ShutterLowerHorizontalEdge=31,
     )
-    covered = black_out(np.ones((40, 60)), known_regions(shut, (40, 60), load_catalogue()), 0)
+    covered = black_out(np.ones((40, 60)), known_regions(shut, (40, 60), load_catalogue()).regions, 0)
     assert covered[1:30, 5:55].all() and covered.sum() == 29 * 50
 
 
@@ -140,7 +140,7 @@ def test_masks_never_leave_the_image_nor_cover_an_ultrasound_region(
     rows, columns = shape
     dataset = header("US", SequenceOfUltrasoundRegions=[region(*sector) for sector in sectors])
     catalogue = load_catalogue()
-    boxes = known_regions(dataset, shape, catalogue)
+    boxes = known_regions(dataset, shape, catalogue).regions
     seen = np.zeros(shape, bool)
     for left, top, right, bottom in sectors:
         seen[max(0, top) : max(0, bottom + 1), max(0, left) : max(0, right + 1)] = True
@@ -149,5 +149,5 @@ def test_masks_never_leave_the_image_nor_cover_an_ultrasound_region(
     dataset.ShutterShape = "RECTANGULAR"
     for side, edge in zip(("LeftVertical", "RightVertical", "UpperHorizontal", "LowerHorizontal"), shutter):
         setattr(dataset, f"Shutter{side}Edge", edge)
-    for box in known_regions(dataset, shape, catalogue):
+    for box in known_regions(dataset, shape, catalogue).regions:
         assert 0 <= box.left < box.right <= columns and 0 <= box.top < box.bottom <= rows

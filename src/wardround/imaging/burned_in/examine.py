@@ -15,7 +15,7 @@ from wardround.imaging.burned_in.detector import look
 from wardround.imaging.burned_in.headers import suspicions
 from wardround.imaging.burned_in.regions import (
     Catalogue,
-    answers_annotation,
+    Known,
     black_out,
     known_regions,
     load_catalogue,
@@ -45,20 +45,28 @@ class Rules:
         return cls(load_catalogue(catalogue), HARMLESS | {word.upper() for word in harmless})
 
 
-def examine(headers: Dataset | Sequence[Dataset], frames: np.ndarray, rules: Rules) -> Verdict:
+def examine(
+    headers: Dataset | Sequence[Dataset],
+    frames: np.ndarray,
+    rules: Rules,
+    known: Sequence[Known] | None = None,
+) -> Verdict:
     """Whether an object or a series may be used.
 
     headers: of the object, or of every slice of a series (at least `HEADER_TAGS` and `OVERLAY_TAGS` of it).
     frames: [rows, columns], [frames, rows, columns], or with a last axis of 3 colours; numbers of any dtype, before
     windowing and resampling. It is not changed: the caller blackens `verdict.regions` (see `blackened`).
+    known: for each header what `known_regions` says; given if these regions are blackened in the frames already.
     """
     every = [headers] if isinstance(headers, Dataset) else list(headers)
     stack = _as_stack(frames)
-    regions = _regions(every, stack.shape[1:], rules)
-    reasons = _by_header(every, rules)
+    found = known or [known_regions(header, stack.shape[1:], rules.catalogue) for header in every]
+    regions = tuple(dict.fromkeys(box for one in found for box in one.regions))
+    reasons = _by_header(every, found)
     if reasons:
         return Verdict(Outcome.QUARANTINED, reasons, regions, (), _picture(stack[len(stack) // 2]))
-    for first, end, values in _pictures(black_out(stack, regions, _black(every[0], stack))):
+    seen = stack if known else black_out(stack, regions, _black(every[0], stack))
+    for first, end, values in _pictures(seen):
         found = look(values, rules.harmless)
         if found:
             findings = tuple(Finding(text.box, first, end) for text in found)
@@ -71,16 +79,11 @@ def blackened(header: Dataset, frames: np.ndarray, regions: Sequence[Box]) -> np
     return black_out(frames, regions, _black(header, frames))
 
 
-def _regions(headers: Sequence[Dataset], shape: Sequence[int], rules: Rules) -> tuple[Box, ...]:
-    found = (box for header in headers for box in known_regions(header, shape, rules.catalogue))
-    return tuple(dict.fromkeys(found))
-
-
-def _by_header(headers: Sequence[Dataset], rules: Rules) -> tuple[Suspicion, ...]:
+def _by_header(headers: Sequence[Dataset], known: Sequence[Known]) -> tuple[Suspicion, ...]:
     found: set[Suspicion] = set()
-    for header in headers:
+    for header, places in zip(headers, known, strict=True):
         reasons = set(suspicions(header))
-        if answers_annotation(header, rules.catalogue):
+        if places.answered:
             reasons -= {Suspicion.ANNOTATED, Suspicion.ULTRASOUND}
         found |= reasons
     return tuple(reason for reason in Suspicion if reason in found)

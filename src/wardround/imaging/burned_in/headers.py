@@ -122,8 +122,8 @@ def _by_modality(header: Dataset) -> Iterator[Suspicion]:
     elif modality in _PAPER:
         yield Suspicion.DOCUMENT
     elif modality in _ULTRASOUND:
-        if not header.get("SequenceOfUltrasoundRegions"):
-            yield Suspicion.ULTRASOUND
+        # Regions that leave room for text beside them, or a device, may answer that.
+        yield Suspicion.ULTRASOUND
     elif modality not in _ORIGINAL:
         yield Suspicion.KIND
 

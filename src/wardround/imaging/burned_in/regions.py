@@ -1,11 +1,11 @@
 """Rectangles that are known to hold text, from the object itself or from a catalogue of devices."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import yaml
@@ -17,6 +17,16 @@ from wardround.imaging.burned_in.verdict import Box
 from wardround.imaging.reading.header import text
 
 Edge = Annotated[float, Field(ge=0, le=1)]
+
+_ASKED = {
+    "manufacturer": "Manufacturer",
+    "model": "ManufacturerModelName",
+    "modality": "Modality",
+    "rows": "Rows",
+    "columns": "Columns",
+}
+# What is hidden beside ultrasound regions could hold a line of text if it is so high and so long, in pixels.
+_LINE_HIGH, _LINE_LONG = 8, 32
 
 
 class Device(BaseModel):
@@ -38,16 +48,10 @@ class Device(BaseModel):
     blacken: Annotated[tuple[tuple[Edge, Edge, Edge, Edge], ...], Field(min_length=1)]
     complete: bool = False
 
-    def matches(self, header: Dataset) -> bool:
-        """Whether an object comes from such a device."""
-        asked = (
-            (self.manufacturer, text(header, "Manufacturer")),
-            (self.model, text(header, "ManufacturerModelName")),
-            (self.modality, text(header, "Modality")),
-            (str(self.rows or ""), text(header, "Rows")),
-            (str(self.columns or ""), text(header, "Columns")),
-        )
-        return all(not want or want.strip().casefold() == has.casefold() for want, has in asked)
+    def matches(self, said: Mapping[str, str]) -> bool:
+        """Whether an object that says this about its origin comes from such a device."""
+        wanted = ((name, str(getattr(self, name) or "").strip().casefold()) for name in _ASKED)
+        return all(not want or want == said[name] for name, want in wanted)
 
 
 class Catalogue(BaseModel):
@@ -59,7 +63,18 @@ class Catalogue(BaseModel):
 
     def device_of(self, header: Dataset) -> Device | None:
         """The first device that an object may come from."""
-        return next((device for device in self.devices if device.matches(header)), None)
+        said = {name: text(header, keyword).casefold() for name, keyword in _ASKED.items()}
+        return next((device for device in self.devices if device.matches(said)), None)
+
+
+class Known(NamedTuple):
+    """What is known about the places of text in an image.
+
+    regions: what to blacken, all within the image; answered: whether that answers an announcement of text.
+    """
+
+    regions: tuple[Box, ...]
+    answered: bool
 
 
 def load_catalogue(own: Path | None = None) -> Catalogue:
@@ -77,28 +92,27 @@ def load_catalogue(own: Path | None = None) -> Catalogue:
     return Catalogue(devices=(*_parse(content, own.name).devices, *shipped.devices))
 
 
-def known_regions(header: Dataset, shape: Sequence[int], catalogue: Catalogue) -> tuple[Box, ...]:
-    """What to blacken in frames of shape (rows, columns), all within the image.
+def known_regions(header: Dataset, shape: Sequence[int], catalogue: Catalogue) -> Known:
+    """What is known about frames of shape (rows, columns).
 
-    Outside of ultrasound regions (PS3.3 C.8.5.5), of a rectangular shutter (C.7.6.11) or collimator (C.8.7.3), and
-    what the first device that matches says.
+    To be blackened is what lies outside of ultrasound regions (PS3.3 C.8.5.5), of a rectangular shutter (C.7.6.11) or
+    collimator (C.8.7.3), and what the first device that matches says. An announcement of text is answered by a device
+    that somebody vouches for, and by ultrasound regions that leave room for a line beside them: a region that is
+    the whole screen hides nothing.
     """
     rows, columns = shape
     device = catalogue.device_of(header)
+    beside = _outside(_ultrasound(header), rows, columns)
     boxes = [
-        *_outside(_ultrasound(header), rows, columns),
+        *beside,
         *_outside(_edges(header, "Shutter"), rows, columns),
         *_outside(_edges(header, "Collimator"), rows, columns),
         *(_scaled(share, rows, columns) for share in (device.blacken if device else ())),
     ]
     clipped = (box.within(rows, columns) for box in boxes)
-    return tuple(dict.fromkeys(box for box in clipped if not box.is_empty))
-
-
-def answers_annotation(header: Dataset, catalogue: Catalogue) -> bool:
-    """Whether it is known where the text of this object lies, so that blackening answers its announcement."""
-    device = catalogue.device_of(header)
-    return bool(_ultrasound(header)) or (device is not None and device.complete)
+    regions = tuple(dict.fromkeys(box for box in clipped if not box.is_empty))
+    answered = (device is not None and device.complete) or any(map(_holds_a_line, beside))
+    return Known(regions, answered)
 
 
 def black_out(frames: np.ndarray, regions: Iterable[Box], value: float) -> np.ndarray:
@@ -124,6 +138,11 @@ def _parse(content: str, name: str) -> Catalogue:
         return Catalogue.model_validate(yaml.safe_load(content))
     except (yaml.YAMLError, ValidationError) as error:
         raise ConfigurationError(f"device catalogue {name} is not valid: {error}") from error
+
+
+def _holds_a_line(box: Box) -> bool:
+    sides = sorted((box.right - box.left, box.bottom - box.top))
+    return sides[0] >= _LINE_HIGH and sides[1] >= _LINE_LONG
 
 
 def _scaled(share: Sequence[float], rows: int, columns: int) -> Box:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -16,13 +16,12 @@ from wardround.imaging.deid.files import (
     deidentify_object,
     name_of,
     open_gate,
-    read_object,
     write_object,
 )
 from wardround.imaging.deid.options import Options
 from wardround.imaging.deid.rules import Rules
-from wardround.imaging.gate import check_pixels
-from wardround.imaging.reading.header import PIXEL_TAGS, quiet
+from wardround.imaging.deid.shown import Shown, looked_at
+from wardround.imaging.reading.header import quiet, read_object
 from wardround.imaging.reasons import Reason, Refusal
 
 
@@ -30,7 +29,8 @@ class Record(BaseModel):
     """What was done with one file.
 
     file: a keyed code for its name; output: its name in the target, made of pseudonyms; actions: elements by action;
-    refused: a reason code; unchanged: it was this site's output before. state names file, size and time.
+    refused: a reason code; unchanged: it was this site's output before; masked: regions that are known to hold text
+    were blackened. state names file, size and time.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,14 +41,15 @@ class Record(BaseModel):
     actions: dict[str, int] = {}
     refused: Reason | None = None
     unchanged: bool | None = None
+    masked: bool | None = None
 
 
 @dataclass(frozen=True)
 class Batch:
     """Files (name and state) to de-identify.
 
-    look: refuse those whose pixels may show who the patient is. fatal: those (by place) that ended a process before,
-    and how.
+    look: blacken known regions, and refuse objects whose pixels may still show who the patient is. fatal: files (by
+    place) that ended a process before, and how.
     """
 
     result: Path
@@ -92,9 +93,8 @@ def _one(batch: Batch, place: int, file: str, state: str) -> Record:
         if place in (fatal := dict(batch.fatal)):
             raise Refusal(fatal[place])
         with quiet():
-            path = batch.source / file
-            gate = partial(_look, path) if batch.look else open_gate
-            output, account = deidentify_object(read_object(path, MAX_BYTES), rules, gate)
+            dataset = read_object(batch.source / file, MAX_BYTES)
+            output, account = deidentify_object(dataset, rules, _look if batch.look else open_gate)
             name = name_of(output)
             if batch.target is not None:
                 write_object(output, batch.target / name)
@@ -106,6 +106,7 @@ def _one(batch: Batch, place: int, file: str, state: str) -> Record:
         output=name,
         actions=dict(account.counts),
         unchanged=account.unchanged or None,
+        masked=account.masked or None,
     )
 
 
@@ -114,9 +115,8 @@ def _rules(options: Options, key: bytes) -> Rules:
     return Rules.of(options, key)
 
 
-def _look(path: Path, dataset: Dataset) -> None:
-    if any(keyword in dataset for keyword in PIXEL_TAGS):
-        check_pixels(path, _pixel_rules(), MAX_BYTES)
+def _look(dataset: Dataset) -> Shown:
+    return looked_at(dataset, _pixel_rules(), MAX_BYTES)
 
 
 @lru_cache(maxsize=1)

@@ -12,6 +12,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 from wardround.imaging.deid.elements import UTF8, Elements, added, made, made_dataset, made_items
 from wardround.imaging.deid.identity import Identity, is_standard
 from wardround.imaging.deid.mark import add_mark, marked_options
+from wardround.imaging.deid.options import CLEAN_PIXELS
 from wardround.imaging.deid.pixels import plain_pixels
 from wardround.imaging.deid.rules import Account, Rules
 from wardround.imaging.deid.sweep import sweep
@@ -21,17 +22,20 @@ from wardround.imaging.deid.walk import Walk
 from wardround.imaging.reasons import Reason, Refusal
 
 _PIXELS = 0x7FE00010
-_CLASS = 0x00080016
+_CLASS, _INSTANCE = 0x00080016, 0x00080018
 _CHARSET = 0x00080005
 # What a text without a declared character set is most often written in; it gives a letter for every byte.
 _UNDECLARED = ("iso8859",)
-_DIRECTORY = "1.2.840.10008.1.3.10"
+# A medium's directory, and an archive's inventory.
+_DIRECTORIES = ("1.2.840.10008.1.3.10", "1.2.840.10008.5.1.4.1.1.201.1")
 # The implementation's own UID (PS3.7 D.3.3.2), a random one in the UUID branch.
 _IMPLEMENTATION = UID("2.25.81236412877419307542089561738201845177")
 
 
-def deidentify(dataset: Dataset, rules: Rules) -> tuple[Dataset, Account]:
+def deidentify(dataset: Dataset, rules: Rules, *, masked: bool = False) -> tuple[Dataset, Account]:
     """De-identifies an object to PS3.15 Annex E: a new dataset with its own file meta, and what was done.
+
+    masked: parts of the pixels were blackened; the output says so, and is another instance even if UIDs are kept.
 
     The input is not changed. The output is explicit VR little endian (compressed pixels keep their transfer syntax),
     its character set UTF-8. An output of this function with the same key and options comes back as it is.
@@ -51,9 +55,11 @@ def deidentify(dataset: Dataset, rules: Rules) -> tuple[Dataset, Account]:
     sweep(walk.texts, walk.traces, walk.identity, walk.counts)
     if _PIXELS in elements:
         added(elements, _pixels(dataset, syntax))
-    _declare(elements, rules)
+    if masked and rules.options.uids:
+        added(elements, made(_INSTANCE, "UI", padded("UI", walk.identity.uids(_uid(dataset, _INSTANCE)))))
+    _declare(elements, rules, masked=masked)
     add_mark(elements, rules.options.digest, rules.pseudonyms)
-    return _finished(elements, syntax), Account.of(walk.counts)
+    return _finished(elements, syntax), Account.of(walk.counts, masked=masked)
 
 
 def _finished(elements: Elements, syntax: UID) -> Dataset:
@@ -77,12 +83,15 @@ def _syntax(dataset: Dataset) -> UID:
     return syntax
 
 
+def _uid(dataset: Dataset, tag: int) -> bytes:
+    element = dataset.get_item(tag) if tag in dataset else None
+    value = b"" if element is None or element.value is None else element.value
+    return (value if isinstance(value, bytes) else str(value).encode()).strip(b" \0")
+
+
 def _check_class(dataset: Dataset) -> None:
-    element = dataset.get_item(_CLASS) if _CLASS in dataset else None
-    value = "" if element is None else element.value
-    uid = value.decode("latin-1") if isinstance(value, bytes) else str(value or "")
-    uid = uid.strip(" \0")
-    if uid == _DIRECTORY:
+    uid = _uid(dataset, _CLASS).decode("latin-1")
+    if uid in _DIRECTORIES:
         raise Refusal(Reason.DIRECTORY)
     # What stands in an object of a vendor's own making is known to the vendor alone.
     if uid and not is_standard(uid):
@@ -102,7 +111,7 @@ def _pixels(dataset: Dataset, syntax: UID) -> RawDataElement:
     return made(_PIXELS, vr, plain)._replace(length=0xFFFFFFFF)
 
 
-def _declare(elements: Elements, rules: Rules) -> None:
+def _declare(elements: Elements, rules: Rules, *, masked: bool) -> None:
     """Says in the object what was done to it (PS3.15 E.1.1, PS3.3 C.7.1.1 and C.12.1)."""
     texts = (
         (_CHARSET, "CS", "ISO_IR 192"),
@@ -111,7 +120,8 @@ def _declare(elements: Elements, rules: Rules) -> None:
         (0x00280303, "CS", "MODIFIED" if rules.options.dates == "shift" else "REMOVED"),
     )
     added(elements, *(_text(*text) for text in texts))
-    added(elements, made_items(0x00120064, [_code(*code) for code in rules.options.codes]))
+    codes = sorted([*rules.options.codes, CLEAN_PIXELS]) if masked else rules.options.codes
+    added(elements, made_items(0x00120064, [_code(*code) for code in codes]))
 
 
 def _code(code: str, meaning: str) -> Dataset:

@@ -6,29 +6,23 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
-import pydicom
 from pydicom.dataset import Dataset
 
 from wardround.errors import ConfigurationError
 from wardround.imaging.deid.deidentify import deidentify
 from wardround.imaging.deid.rules import Account, Rules
-from wardround.imaging.reading.header import check_source, guarded, quiet, text
+from wardround.imaging.deid.shown import Shown
+from wardround.imaging.reading.header import guarded, quiet, read_object, text
 from wardround.imaging.reasons import Reason, Refusal
 
-Gate = Callable[[Dataset], None]
+Gate = Callable[[Dataset], Shown]
 
 MAX_BYTES = 2 << 30
 
 
-def open_gate(dataset: Dataset) -> None:
-    """Lets every object pass."""
-
-
-def read_object(path: Path, max_bytes: int = MAX_BYTES) -> Dataset:
-    """Reads a whole DICOM file (Part 10); its elements stay bytes. Raises Refusal."""
-    with guarded():
-        check_source(path, max_bytes)
-        return pydicom.dcmread(path)
+def open_gate(dataset: Dataset) -> Shown:
+    """Lets every object pass as it is."""
+    return Shown(dataset)
 
 
 def deidentify_file(
@@ -36,7 +30,8 @@ def deidentify_file(
 ) -> Account:
     """De-identifies the DICOM file `source` into the new file `target`.
 
-    `gate` sees the object as it was read, before anything is written, and may raise Refusal (for burned-in text).
+    `gate` sees the object as it was read, before anything is written; it may give it back with parts of the pixels
+    blackened, or raise Refusal (for burned-in text).
     Raises Refusal, and ConfigurationError if source and target are the same file. If `target` exists with the same
     content nothing is written; with other content the file is refused as a duplicate.
     """
@@ -50,9 +45,9 @@ def deidentify_file(
 
 def deidentify_object(dataset: Dataset, rules: Rules, gate: Gate = open_gate) -> tuple[Dataset, Account]:
     """`deidentify`, for an object that is to be written: without an instance UID it is refused, as by the gate."""
-    gate(dataset)
+    shown = gate(dataset)
     with guarded():
-        output, account = deidentify(dataset, rules)
+        output, account = deidentify(shown.dataset, rules, masked=shown.masked)
         if not text(output, "SOPInstanceUID") or not text(output, "SOPClassUID"):
             raise Refusal(Reason.NO_IDENTITY)
     return output, account

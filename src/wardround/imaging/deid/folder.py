@@ -32,7 +32,7 @@ Progress = Callable[[int, int], None]
 class Job:
     """One call: source and target folders, rules, processes (0: this one), and whether nothing is to be written.
 
-    look: refuse objects whose pixels may show who the patient is.
+    look: blacken regions that are known to hold text, and refuse objects whose pixels may still show who the patient is.
     """
 
     source: Path
@@ -54,6 +54,11 @@ class Outcome:
     def done(self) -> int:
         """Files that were de-identified, now or before."""
         return sum(record.refused is None for record in self.records)
+
+    @property
+    def masked(self) -> int:
+        """Files of these in which regions that are known to hold text were blackened."""
+        return sum(bool(record.masked) for record in self.records)
 
     @property
     def refused(self) -> Counter[str]:
@@ -125,12 +130,15 @@ def _open_state(job: Job) -> None:
         "looked": job.look,
     }
     if not mark.exists():
-        if any(job.target.iterdir()):
+        # A run that was killed at its very beginning leaves an empty folder of its own.
+        if any(path.name != STATE for path in job.target.iterdir()):
             raise ConfigurationError(
                 f"target {str(job.target)!r} is not empty, and not from this command; give an empty or a new folder"
             )
-        mark.parent.mkdir()
-        mark.write_text(json.dumps(said))
+        mark.parent.mkdir(exist_ok=True)
+        part = mark.with_suffix(".part")
+        part.write_text(json.dumps(said))
+        os.replace(part, mark)
     elif json.loads(mark.read_text()) != said:
         raise ConfigurationError(
             f"target {str(job.target)!r} was made with another key or other options; give another folder"

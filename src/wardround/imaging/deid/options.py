@@ -12,6 +12,8 @@ from wardround.errors import ConfigurationError
 
 # Code of the profile or option (CID 7050) and its meaning.
 PROFILE = ("113100", "Basic Application Confidentiality Profile")
+# Said of an object whose known regions were blackened and in the rest of which no text was found.
+CLEAN_PIXELS = ("113101", "Clean Pixel Data Option")
 CODES = {
     "structured_content": ("113104", "Clean Structured Content Option"),
     "descriptors": ("113105", "Clean Descriptors Option"),

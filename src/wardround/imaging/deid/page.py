@@ -9,6 +9,7 @@ from pathlib import Path
 
 from wardround.imaging.deid.options import CODES, PROFILE, Options
 from wardround.imaging.deid.policy import TECHNICAL, VRS, Action, actions
+from wardround.imaging.deid.private import meaning, safe_private
 from wardround.imaging.deid.table import Entry, load_table
 
 PAGE = Path("docs/deidentification.md")
@@ -25,12 +26,13 @@ _DONE = {
     Action.DATE: "shifted",
     Action.PATIENT: "pseudonym",
     Action.WALK: "items walked",
+    Action.COLOUR: "built anew without texts",
 }
 
 
 def generated() -> str:
-    """The generated part of the page: options with their codes, unlisted attributes, and every listed attribute."""
-    return "\n".join([*_options(), "", *_unlisted(), "", *_listed()])
+    """The generated part of the page: options with codes, unlisted, private, and all listed attributes."""
+    return "\n".join([*_options(), "", *_unlisted(), "", *_private(), "", *_listed()])
 
 
 def replaced(page: str) -> str:
@@ -71,6 +73,20 @@ def _unlisted() -> list[str]:
         *rows,
         "",
         "Kept as technical text: " + ", ".join(sorted(TECHNICAL)) + ".",
+    ]
+
+
+def _private() -> list[str]:
+    rows = [
+        f"| {creator} | ({group:04X},xx{element:02X}) | {vr} | {meaning(creator, group, element) or '—'} |"
+        for (creator, group, element), vr in sorted(safe_private().items())
+    ]
+    return [
+        "### Private elements that `safe_private: true` keeps (of PS3.15 table E.3.10-1)",
+        "",
+        "| creator | element | VR | pydicom's name for it |",
+        "|---|---|---|---|",
+        *rows,
     ]
 
 

@@ -30,6 +30,7 @@ class Action(StrEnum):
     DATE = "shift"
     PATIENT = "pseudonym"
     WALK = "walk"
+    COLOUR = "colour"
 
 
 # Without the module tables of PS3.3 an attribute's Type in its IOD is unknown. What the object shows of it: a value
@@ -45,7 +46,7 @@ DATES = frozenset({"DA", "DT", "TM"})
 NUMBERS = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "FD": 8, "AT": 4, "UV": 8, "SV": 8}
 NUMBER_STRINGS = frozenset({"DS", "IS"})
 # Long rows of numbers: coordinates, indices, measurements.
-_ARRAYS = frozenset({"OF", "OD", "OL", "OV"})
+ARRAYS = {"OF": 4, "OD": 8, "OL": 4, "OV": 8}
 TEXTS = frozenset({"LO", "SH", "ST", "LT", "UT", "UC"})
 
 TECHNICAL = words(
@@ -63,14 +64,20 @@ _BINARY = words(
     "SegmentedRedPaletteColorLookupTableData SegmentedGreenPaletteColorLookupTableData "
     "SegmentedBluePaletteColorLookupTableData SegmentedAlphaPaletteColorLookupTableData LUTData "
     "BlendingLookupTableData ExtendedOffsetTable ExtendedOffsetTableLengths VectorGridData "
-    "PointCoordinatesData SpectroscopyData WaveformData WaveformPaddingValue"
+    "PointCoordinatesData SpectroscopyData WaveformData WaveformPaddingValue "
+    "DoublePointCoordinatesData FloatingPointValues AnnotationIndexList LongPrimitivePointIndexList "
+    "LongTrianglePointIndexList LongEdgePointIndexList LongVertexPointIndexList TrianglePointIndexList "
+    "EdgePointIndexList VertexPointIndexList PrimitivePointIndexList TrackPointIndexList VectorCoordinateData "
+    "RecommendedDisplayCIELabValueList VolumetricCurvePoints VolumetricCurveUpDirections UValueData VValueData "
+    "VerticesOfThePolygonalOutline BlockEdgeData CompensatorProximalThicknessMap CompensatorDistalThicknessMap "
+    "TwoDimensionalToThreeDimensionalMapData FilterLookupTableData FirstOrderPhaseCorrectionAngle"
 )
 # Pixels of an item are an icon or a preview of some kind.
 TOP_LEVEL_ONLY = frozenset({0x7FE00010, 0x7FE00008, 0x7FE00009, 0x7FE00001, 0x7FE00002})
-# Written anew for every object, or without meaning in the output.
+# Written anew for every object, or without meaning in the output; among them what hides the original's values.
 _REWRITTEN = words(
-    "SpecificCharacterSet PatientIdentityRemoved DeidentificationMethod DeidentificationMethodCodeSequence "
-    "LongitudinalTemporalInformationModified LengthToEnd DataSetTrailingPadding "
+    "EncryptedAttributesSequence SpecificCharacterSet PatientIdentityRemoved DeidentificationMethod "
+    "DeidentificationMethodCodeSequence LongitudinalTemporalInformationModified LengthToEnd DataSetTrailingPadding "
     "PrivateDataElementDefinitionSequence"
 )
 _PATIENT = frozenset({"PatientID", "PatientName"})
@@ -127,6 +134,8 @@ def _unlisted(tag: int, options: Options) -> Action:
         return Action.REMOVE
     if vr == "SQ":
         return Action.WALK
+    if keyword == "ICCProfile":
+        return Action.COLOUR
     if vr == "UI":
         return Action.KEEP if options.uids else Action.UID
     if vr in DATES:

@@ -1,8 +1,9 @@
 """Private elements that are safe: creators and elements of PS3.15 table E.3.10-1, whose values are numbers or codes.
 
-The elements of that table which are texts without a form, sequences or bytes (such as a codec's content) are left
-out: nothing certain is known about what stands in them. So are those whose VR pydicom's private dictionary does not
-know, and the table's ultrasound part.
+`_LISTED` follows that table row by row, but for its ultrasound and brain volumetry parts, and Lorad's, whose values
+pydicom's private dictionary calls bytes. Of the rows here, those are used whose VR that dictionary knows as a number
+or a code: of a text without a form, a sequence or bytes (such as a codec's content) nobody knows what stands in it.
+The page of actions lists what is used, so that it can be compared with the standard's table.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ _LISTED = {
     "Philips MR Imaging DD 001": "2005:0d,0e",
     "Philips Imaging DD 001": "2001:03,04",
     "SIEMENS MR HEADER": "0019:0c,0d,0e,27",
-    "ELSCINT1": "00e1:21,50 01e1:26,50 01f1:01,07,26,27",
+    "ELSCINT1": "00e1:21 01e1:26,50 01f1:01,07,26,27",
     "GEMS_ACQU_01": "0019:23,24,27,9e",
     "GEMS_SERS_01": "0025:07",
     "GEMS_PARM_01": "0043:27,39,6f",
@@ -48,6 +49,12 @@ def safe_creator(dataset: Dataset, tag: int, encodings: Sequence[str]) -> Safe |
     creator = text_at(dataset, creator_tag, encodings)
     vr = safe_private().get((creator, tag >> 16, tag & 0xFF))
     return None if vr is None else Safe(vr, creator_tag, creator)
+
+
+def meaning(creator: str, group: int, element: int) -> str:
+    """What pydicom's private dictionary calls an element, "" if it has no name for it."""
+    entry = private_dictionaries.get(creator, {}).get(f"{group:04X}xx{element:02X}", ("", "", ""))
+    return "" if entry[2] == "Unknown" else str(entry[2])
 
 
 @cache

@@ -35,12 +35,14 @@ class Account:
     kept, removed, emptied, replaced (by a dummy), cleaned, uid (mapped), shifted (dates), pseudonym, and of the
     removed: private, unknown (in no dictionary), unreadable (not of the form its type demands);
     swept: replaced because a trace of a person stood in it. unchanged: the object was this site's output before.
+    masked: parts of its pixels were blackened.
     """
 
     counts: Mapping[str, int]
     unchanged: bool = False
+    masked: bool = False
 
     @classmethod
-    def of(cls, counts: Counter[str], unchanged: bool = False) -> "Account":
+    def of(cls, counts: Counter[str], *, unchanged: bool = False, masked: bool = False) -> "Account":
         """An account of counters, those at zero left out."""
-        return cls({name: count for name, count in sorted(counts.items()) if count}, unchanged)
+        return cls({name: count for name, count in sorted(counts.items()) if count}, unchanged, masked)

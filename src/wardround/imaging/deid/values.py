@@ -5,7 +5,7 @@ All bytes are little endian; several values are separated by a backslash (PS3.5 
 
 import re
 
-from wardround.imaging.deid.policy import NUMBER_STRINGS, NUMBERS, TEXTS
+from wardround.imaging.deid.policy import ARRAYS, NUMBER_STRINGS, NUMBERS, TEXTS
 
 DUMMY_TEXT = b"REMOVED"
 _DUMMIES = {
@@ -56,6 +56,8 @@ def checked(vr: str, value: bytes) -> bytes | None:
     """
     if vr in NUMBERS:
         return value if len(value) % NUMBERS[vr] == 0 else None
+    if vr in ARRAYS:
+        return value if len(value) % ARRAYS[vr] == 0 else None
     if vr == "CS":
         return b"\\".join(part if _is_code(part) else DUMMY_TEXT for part in _parts(value))
     if vr in NUMBER_STRINGS:

@@ -32,8 +32,10 @@ from wardround.imaging.deid.elements import (
     meet,
     text_at,
 )
+from wardround.imaging.deid.icc import without_texts
 from wardround.imaging.deid.identity import Identity
 from wardround.imaging.deid.memory import remember, remember_dataset, remember_element
+from wardround.imaging.deid.needed import valid_action
 from wardround.imaging.deid.policy import NUMBERS, TEXTS, TOP_LEVEL_ONLY, VRS, Action
 from wardround.imaging.deid.private import safe_creator
 from wardround.imaging.deid.rules import Rules
@@ -62,12 +64,16 @@ class Text(NamedTuple):
 
 
 class _Level(NamedTuple):
-    """A dataset or item on the walk: what it is made from, its depth (0: the object), and what it becomes."""
+    """A dataset or item on the walk: what it is made from, its depth (0: the object), and what it becomes.
+
+    inside: the sequence that it is an item of, 0 for the object.
+    """
 
     source: Dataset
     depth: int
     encodings: Sequence[str]
     out: Elements
+    inside: int = 0
 
 
 class Walk:
@@ -82,14 +88,14 @@ class Walk:
         self._listed = load_table().entries
         self._met = 0
 
-    def dataset(self, dataset: Dataset, depth: int, encodings: Sequence[str]) -> Elements:
+    def dataset(self, dataset: Dataset, depth: int, encodings: Sequence[str], inside: int = 0) -> Elements:
         """The output's elements of a dataset or item. Raises Refusal if there are too many levels or elements."""
         self._met += len(dataset)
         if depth > MAX_DEPTH:
             raise Refusal(Reason.TOO_DEEP)
         if self._met > MAX_ELEMENTS:
             raise Refusal(Reason.TOO_LARGE)
-        level = _Level(dataset, depth, encodings_of(dataset, encodings), {})
+        level = _Level(dataset, depth, encodings_of(dataset, encodings), {}, inside)
         for element in dataset.elements():
             self._element(element, level)
         if _VALUE in dataset or _MEANING in dataset:
@@ -100,7 +106,7 @@ class Walk:
         tag = int(element.tag)
         if isinstance(element, RawDataElement) and len(element.value or b"") < element.length < _UNDEFINED:
             raise Refusal(Reason.TRUNCATED)
-        action = self._rules.actions.get(tag)
+        action = valid_action(level.inside, tag, self._rules.actions.get(tag))
         if tag >> 16 & 1:
             self._private(element, level)
         elif action is None or (level.depth and tag in TOP_LEVEL_ONLY):
@@ -125,6 +131,8 @@ class Walk:
             remember(self.traces, met)
         if vr == "SQ":
             self._sequence(met, level, action)
+        elif action is Action.COLOUR:
+            self._put(level.out, met.tag, "OB", without_texts(met.value), "cleaned")
         elif action in (Action.KEEP, Action.CLEAN):
             self._keep(met, level.out, element, action)
         else:
@@ -181,7 +189,7 @@ class Walk:
         below = level.depth + 1
         if action in _SEQUENCE_WALKED:
             self.counts["kept"] += 1
-            outs = [made_dataset(self.dataset(item, below, met.encodings)) for item in items]
+            outs = [made_dataset(self.dataset(item, below, met.encodings, met.tag)) for item in items]
         else:
             for item in items:
                 remember_dataset(self.traces, item, below, met.encodings)

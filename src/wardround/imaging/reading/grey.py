@@ -12,10 +12,10 @@ from pydicom.pixels.processing import apply_modality_lut
 from wardround.imaging.reading.claims import CLAIM_TAGS
 from wardround.imaging.reading.deadline import limited
 from wardround.imaging.reading.groups import GROUP_TAGS, frame_header, is_enhanced
-from wardround.imaging.reading.header import text
+from wardround.imaging.reading.header import selected, text
 from wardround.imaging.reading.luminance import is_colour, luminance
 from wardround.imaging.reading.palette import PALETTE_TAGS
-from wardround.imaging.reading.stored import Stored, open_stored, refusing
+from wardround.imaging.reading.stored import Stored, open_stored, refusing, stored_of
 from wardround.imaging.reasons import Reason, Refusal
 
 # Keywords, or (group, element) where there is none.
@@ -169,6 +169,12 @@ def read_stack(path: Path, max_bytes: int, tags: Tags = ()) -> Stack:
     Raises Refusal, before decoding where the header or a codestream tells.
     """
     opened = open_stored(path, (*GREY_TAGS, *tags), max_bytes)
+    return Stack(opened, opened.dataset)
+
+
+def stack_of(dataset: Dataset, max_bytes: int, tags: Tags = ()) -> Stack:
+    """The same of an object that was read, which is not changed. Raises Refusal."""
+    opened = stored_of(selected(dataset, (*GREY_TAGS, *tags)), max_bytes)
     return Stack(opened, opened.dataset)
 
 

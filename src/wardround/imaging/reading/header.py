@@ -87,11 +87,41 @@ def read_dataset(
                 return _parsed(stream, wanted, pixels=pixels)
 
 
-def check_source(path: Path, max_bytes: int) -> None:
-    """Raises Refusal for what is no file, has no content, or would take more than `max_bytes`, deflated or not."""
+def read_object(path: Path, max_bytes: int) -> Dataset:
+    """Reads a whole DICOM file (Part 10) of at most `max_bytes`, deflated or not; its elements stay bytes.
+
+    Raises Refusal for anything that is not a readable DICOM file.
+    """
     _check_file(path, max_bytes)
-    with mapped(path) as content:
+    with guarded(), limited(), mapped(path) as content:
         _check_content(content, max_bytes + _SLACK)
+        content.seek(0)
+        try:
+            return pydicom.dcmread(cast(BinaryIO, content))
+        # As in `read_dataset`.
+        except ValueError:
+            with path.open("rb") as stream:
+                return pydicom.dcmread(stream)
+
+
+def selected(dataset: Dataset, tags: Sequence[str | tuple[int, int]]) -> Dataset:
+    """The named elements of an object that was read, converted from bytes; the object itself is not changed.
+
+    Raises Refusal where an element cannot be converted.
+    """
+    wanted = _numbers((*tags, *PIXEL_TAGS))
+    view = Dataset({tag: dataset.get_item(tag) for tag in wanted if tag in dataset})
+    view.file_meta = dataset.file_meta
+    encoding = dataset.original_encoding
+    view.set_original_encoding(*encoding, dataset.original_character_set)
+    mode, settings.reading_validation_mode = settings.reading_validation_mode, IGNORE
+    try:
+        with guarded():
+            for _ in view:
+                pass
+        return view
+    finally:
+        settings.reading_validation_mode = mode
 
 
 @contextmanager

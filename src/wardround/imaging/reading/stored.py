@@ -11,7 +11,14 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
 from pydicom.uid import UID, RLELossless
 
-from wardround.imaging.reading.claims import CLAIM_TAGS, Claims, check_complete, read_claims, syntax_of
+from wardround.imaging.reading.claims import (
+    CLAIM_TAGS,
+    PARTIAL,
+    Claims,
+    check_complete,
+    read_claims,
+    syntax_of,
+)
 from wardround.imaging.reading.codecs import decoder_of
 from wardround.imaging.reading.codestream import check_codestream, check_runs
 from wardround.imaging.reading.deadline import limited
@@ -81,7 +88,11 @@ def open_stored(path: Path, tags: Sequence[str | tuple[int, int]], max_bytes: in
 
     A frame may take `max_bytes` when decoded; nothing is decoded here.
     """
-    dataset = read_dataset(path, [*CLAIM_TAGS, *tags], max_bytes, pixels=True)
+    return stored_of(read_dataset(path, [*CLAIM_TAGS, *tags], max_bytes, pixels=True), max_bytes)
+
+
+def stored_of(dataset: Dataset, max_bytes: int) -> Stored:
+    """The pixels of an object that was read, as by `open_stored`. Raises Refusal."""
     held = next((len(dataset[keyword].value or b"") for keyword in _PIXELS if keyword in dataset), 0)
     if not held:
         raise Refusal(Reason.NO_PIXELS)
@@ -89,6 +100,9 @@ def open_stored(path: Path, tags: Sequence[str | tuple[int, int]], max_bytes: in
         check_complete(dataset)
     stored = Stored(dataset, read_claims(dataset, max_bytes), syntax_of(dataset))
     syntax = stored.syntax
+    # Retired, and no library here knows how their chroma lies when it is not compressed.
+    if stored.claims.photometric in PARTIAL and not syntax.is_encapsulated:
+        raise Refusal(Reason.PHOTOMETRIC)
     decoder_of(syntax)
     with refusing(), limited():
         if syntax.is_encapsulated:

@@ -16,6 +16,7 @@ from wardround.imaging.deid.files import deidentify_file, deidentify_object, nam
 from wardround.imaging.deid.folder import Job, Outcome, deidentify_folder
 from wardround.imaging.deid.options import Options, load_options
 from wardround.imaging.deid.pseudonyms import make_key, read_key
+from wardround.imaging.deid.shown import Shown
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.writer import write_dx
 
@@ -69,7 +70,7 @@ def test_nothing_is_written_in_place_or_half(tmp_path: Path) -> None:
 
 
 def test_a_gate_may_refuse_and_then_nothing_is_written(tmp_path: Path) -> None:
-    def gate(dataset: Dataset) -> None:
+    def gate(dataset: Dataset) -> Shown:
         assert dataset.PatientID == "HK4711-12"
         raise Refusal(Reason.BLANK)
 

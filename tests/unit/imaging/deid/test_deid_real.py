@@ -11,10 +11,10 @@ import pytest
 from deid_cases import SHARED, read, rules, written
 from pydicom.dataset import Dataset
 
-from wardround.imaging.deid.files import deidentify_object, read_object
+from wardround.imaging.deid.files import deidentify_object
 from wardround.imaging.deid.rules import Rules
 from wardround.imaging.deid.words import words
-from wardround.imaging.reading.header import quiet
+from wardround.imaging.reading.header import quiet, read_object
 from wardround.imaging.reasons import Reason, Refusal
 
 PSEUDO = SHARED / "deid_pseudophi"

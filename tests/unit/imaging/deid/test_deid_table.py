@@ -1,16 +1,17 @@
 """The table of actions is what its source says, and agrees with the standard's own table attribute by attribute."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from deid_cases import SHARED, table_rows
 from pydicom.sr._concepts_dict import concepts
 
-from wardround.imaging.deid import build
+from wardround.imaging.deid import build, private
 from wardround.imaging.deid.options import CODES, PROFILE, Options
 from wardround.imaging.deid.page import BEGIN, END, PAGE, replaced
-from wardround.imaging.deid.policy import Action, actions
+from wardround.imaging.deid.policy import NUMBER_STRINGS, NUMBERS, Action, actions
 from wardround.imaging.deid.private import safe_private
 from wardround.imaging.deid.table import FILE, load_table
 
@@ -85,6 +86,14 @@ def test_safe_private_elements_are_numbers_and_codes() -> None:
     assert len(safe_private()) > 50
     assert safe_private()["SIEMENS MR HEADER", 0x0019, 0x0C] == "IS"
     assert {group % 2 for _, group, _ in safe_private()} == {1}
+
+
+def test_no_safe_private_element_is_a_text_or_is_named_like_an_identifier() -> None:
+    for (creator, group, element), vr in safe_private().items():
+        assert vr in {*NUMBERS, *NUMBER_STRINGS, "CS"}
+        assert not re.search(
+            r"(?i)name|\bID\b|UID|date|serial|operator|institution", private.meaning(creator, group, element)
+        )
 
 
 def test_the_page_shows_the_table_that_the_code_has() -> None:

@@ -1,0 +1,54 @@
+"""Where PS3.15 says that an attribute goes and PS3.3 that the object is not valid without it.
+
+The table of actions knows no place: it removes a Requested Procedure ID everywhere, though a report's Referenced
+Request needs one, which may be empty (Type 2), or a Presentation Creation Date, which must be one (Type 1). What
+identifies nobody serves both: an empty value, or a dummy.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+
+from pydicom.datadict import tag_for_keyword
+
+from wardround.imaging.deid.policy import Action
+
+# The sequence around ("" is the object itself) and its attributes of Type 2, and of Type 1.
+_TYPE_2 = {
+    "HangingProtocolDefinitionSequence": "ReasonForRequestedProcedureCodeSequence",
+    "PatientTreatmentPreparationProcedureSequence": "PatientTreatmentPreparationProcedureParameterDescription",
+    "PositionAcquisitionTemplateIdentificationSequence": "PositionAcquisitionTemplateDescription",
+    "RTPrescriptionSequence": "PriorTreatmentDoseDescription",
+    "RecordedSourceSequence": "SourceManufacturer",
+    "ReferencedPatientSetupPhotoSequence": "PatientSetupPhotoDescription",
+    "ReferencedRequestSequence": "RequestedProcedureID",
+}
+_TYPE_1 = {
+    "": "PresentationCreationDate PresentationCreationTime",
+    "PlanningInputInformationSequence": "ReferencedStudySequence",
+    "PositionAcquisitionTemplateIdentificationSequence": "PositionAcquisitionTemplateName",
+    "RTAccessoryHolderSlotSequence": "RTAccessoryHolderSlotID",
+    "RTPhysicianIntentInputInstanceSequence": "ReferencedStudySequence",
+    "RadiopharmaceuticalInformationSequence": "RadiopharmaceuticalStartDateTime",
+    "ReferencedPositionReferenceInstanceSequence": "ReferencedStudySequence",
+    "SourceSeriesInformationSequence": "SeriesDescription",
+}
+_GIVES_WAY = (None, Action.EMPTY, Action.CLEAN)
+
+
+def valid_action(inside: int, tag: int, action: Action | None) -> Action | None:
+    """The action for an attribute in a sequence (0: the object itself) that leaves it there if it is needed.
+
+    None stands for removal.
+    """
+    needed = _needed().get((inside, tag))
+    return needed if needed is not None and action in _GIVES_WAY else action
+
+
+@cache
+def _needed() -> Mapping[tuple[int, int], Action]:
+    found = {}
+    for places, action in ((_TYPE_2, Action.EMPTY), (_TYPE_1, Action.DUMMY)):
+        for place, keywords in places.items():
+            for keyword in keywords.split():
+                found[tag_for_keyword(place) or 0, tag_for_keyword(keyword) or 0] = action
+    return found

@@ -1,0 +1,105 @@
+"""What a finished intake leaves for the next one, for when nothing but a person's decisions has changed.
+
+    <out>/.intake/kept/kept.json      which item each record of the shards came from, and what was refused
+                       scan-*.json    the first pass
+
+The decoded pixels themselves are in the shards. From both, the chunks of the finished intake can be had again without
+those items about which somebody decided otherwise since: only these are read and decoded anew.
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from wardround.imaging.chunks import DecodeChunk
+from wardround.imaging.items import Refused
+from wardround.imaging.results import Results, earlier_path, read_results
+
+FOLDER, NAME = "kept", "kept.json"
+
+Decisions = dict[str, tuple[str, str]]
+
+
+class KeptChunk(BaseModel):
+    """A chunk: its file's name, the first digits of its items' hashes, which of them are images, what was refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    items: tuple[str, ...]
+    images: tuple[int, ...]
+    refused: tuple[tuple[int, Refused], ...]
+
+
+class Kept(BaseModel):
+    """A finished intake: `base` names its inputs without decisions, `decisions` these, chunks by split in order."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base: str
+    decisions: Decisions
+    chunks: dict[str, tuple[KeptChunk, ...]]
+
+    def changed(self, decisions: Mapping[str, tuple[str, str]]) -> frozenset[str]:
+        """The items about which something else is said now."""
+        said = {*self.decisions, *decisions}
+        return frozenset(item for item in said if self.decisions.get(item) != decisions.get(item))
+
+
+def keep(folder: Path, base: str, decisions: Decisions, chunks: Mapping[str, Sequence[DecodeChunk]]) -> None:
+    """Leaves what is in a finished intake's folder of chunks beside it."""
+    place = folder.parent / FOLDER
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    for scan in folder.glob("scan-*.json"):
+        scan.rename(place / scan.name)
+    described = {split: tuple(map(_described, parts)) for split, parts in chunks.items()}
+    kept = Kept(base=base, decisions=decisions, chunks=described)
+    (place / NAME).write_text(kept.model_dump_json())
+
+
+def read_kept(parent: Path) -> Kept | None:
+    """What the last intake left in its parent folder, if it is all there."""
+    path = parent / FOLDER / NAME
+    return Kept.model_validate_json(path.read_bytes()) if path.is_file() else None
+
+
+def restore(out: Path, kept: Kept, changed: frozenset[str], folder: Path) -> None:
+    """Makes an intake's folder of chunks from what was kept and the shards in `out`, without the changed items.
+
+    A chunk that holds one of these gets what is unchanged in a file beside it. Raises DatasetError: a shard is
+    missing or altered.
+    """
+    # TensorFlow is imported where it is needed.
+    from wardround.imaging.shards import stream_split
+
+    for scan in (folder.parent / FOLDER).glob("scan-*.json"):
+        shutil.copy(scan, folder)
+    for split, chunks in kept.chunks.items():
+        records = stream_split(out, split).as_numpy_iterator() if any(c.images for c in chunks) else iter(())
+        for chunk in chunks:
+            found = [next(records) for _ in chunk.images]
+            _restore(chunk, found, changed, folder)
+
+
+def _restore(
+    chunk: KeptChunk, found: list[tuple[np.ndarray, int]], changed: frozenset[str], folder: Path
+) -> None:
+    again = {place for place, item in enumerate(chunk.items) if item in changed}
+    images = {place: record for place, record in zip(chunk.images, found, strict=True) if place not in again}
+    refused = [(place, one) for place, one in chunk.refused if place not in again]
+    path = folder / chunk.name
+    Results.of(images, refused).write(earlier_path(path) if again else path)
+
+
+def _described(chunk: DecodeChunk) -> KeptChunk:
+    done = read_results(chunk.result, images=False)
+    return KeptChunk(
+        name=chunk.result.name,
+        items=tuple(item.order[:16] for item in chunk.items),
+        images=tuple(done.places.tolist()),
+        refused=done.refused,
+    )

@@ -14,8 +14,9 @@ from wardround.kubeflow.errors import KubeflowDeniedError, KubeflowMissingError,
 from wardround.kubeflow.find import find_runs
 from wardround.kubeflow.package import compile_package
 from wardround.kubeflow.profile import Profile
+from wardround.kubeflow.recurring import Schedule, disable_recurring, keep_recurring
 from wardround.kubeflow.register import Version, count_runs, experiment, newest_version, register
-from wardround.kubeflow.start import Order, Schedule, disable_recurring, keep_recurring, start_once
+from wardround.kubeflow.start import Order, start_once
 
 NAMESPACE, OTHER = "kube-register", "kube-register-other"
 GROUP = "pipelines.kubeflow.org"

@@ -121,6 +121,14 @@ def _assert_every_other_verb_is_denied(server: SeaweedServer, folder: Path, buck
     assert coordinator.get("there", limit=9) == b"content"
 
 
+def test_who_may_make_no_bucket_is_content_with_one_that_was_made_for_it(
+    server: SeaweedServer, folder: Path
+) -> None:
+    _exchange(server, folder, "a").create_bucket(LAYOUT.site("a"))
+    with pytest.raises(DeniedError):
+        _exchange(server, folder, "a").create_bucket(LAYOUT.site("b"))
+
+
 def test_a_site_cannot_make_buckets_nor_see_those_of_others(server: SeaweedServer, folder: Path) -> None:
     with pytest.raises(DeniedError):
         _exchange(server, folder, "a").create_bucket("wardround-mine")

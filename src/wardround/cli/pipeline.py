@@ -124,7 +124,7 @@ class _Runs:
 
     def keep(self, cron: str | None, seconds: int | None) -> None:
         """The recurring run as it should be."""
-        from wardround.kubeflow.start import RECURRING, Schedule, keep_recurring
+        from wardround.kubeflow.recurring import RECURRING, Schedule, keep_recurring
 
         order = self._order(RECURRING)
         kept = keep_recurring(self._kubeflow, order, Schedule(cron, seconds))
@@ -132,7 +132,7 @@ class _Runs:
 
     def disable(self) -> None:
         """No recurring run any more."""
-        from wardround.kubeflow.start import disable_recurring
+        from wardround.kubeflow.recurring import disable_recurring
 
         count = disable_recurring(self._kubeflow, self._version)
         typer.echo(

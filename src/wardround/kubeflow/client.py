@@ -132,7 +132,8 @@ class Kubeflow:
                 f"Kubeflow Pipelines does not know who asks to {what}: {said}; give a service account's token with the "
                 "audience pipelines.kubeflow.org (--token-file)"
             )
-        if status == 403:
+        # Uploads answer 400 to whoever lacks a right.
+        if status == 403 or "authorization error" in said:
             return KubeflowDeniedError(
                 f"this account may not {what} in namespace {self.namespace!r}: {said}; check --namespace, and the Role "
                 "that the account is bound to"
@@ -166,7 +167,8 @@ def _read_token(path: Path) -> str:
 def _message(error: Any) -> str:
     """The server's own words, in one line of at most 300 characters."""
     try:
-        said = json.loads(error.body).get("message") or error.reason
+        body = json.loads(error.body)
+        said = body.get("message") or body.get("error_message") or error.reason
     except (TypeError, ValueError, AttributeError):
         said = error.reason
     return " ".join(str(said).split())[:300]

@@ -12,8 +12,9 @@ import pytest
 from wardround.errors import ConfigurationError
 from wardround.kubeflow.client import Connection, Kubeflow
 from wardround.kubeflow.errors import KubeflowDeniedError, KubeflowError, KubeflowUnavailableError
+from wardround.kubeflow.recurring import Schedule
 from wardround.kubeflow.register import Version, count_runs
-from wardround.kubeflow.start import Order, Schedule, run_title
+from wardround.kubeflow.start import Order, run_title
 
 
 @contextmanager

@@ -36,6 +36,7 @@ for module in {modules!r}:
                 "wardround.cli.status",
                 "wardround.cli.status_page",
                 "wardround.kubeflow.package",
+                "wardround.kubeflow.recurring",
                 "wardround.kubeflow.register",
                 "wardround.kubeflow.submit",
                 "wardround.kubeflow.status",

@@ -24,7 +24,9 @@ def wait(uri: str) -> None:
                 return
         except OperationalError:
             if time.monotonic() > end:
-                sys.exit(f"MLflow's database did not answer within {WAIT_SECONDS} s; see to it and to its Secret")
+                sys.exit(
+                    f"MLflow's database did not answer within {WAIT_SECONDS} s; see to it and to its Secret"
+                )
             print("waiting for MLflow's database", flush=True)
             time.sleep(2)
 

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from memory_secrets import MemorySecrets
 
 from wardround.cluster.certificate import is_good, make_authority, make_server
 from wardround.cluster.certificate_secrets import ensure_certificate
 from wardround.cluster.credentials import BrokenSecretError
 from wardround.cluster.settings import CertificateSettings
 from wardround.errors import ConfigurationError
-
-from .memory import MemorySecrets
 
 NOW = datetime.now(UTC)
 SETTINGS = CertificateSettings(names=("localhost", "127.0.0.1"), days=90)
@@ -136,7 +135,9 @@ def test_a_certificate_never_outlives_its_authority() -> None:
     assert caught.value.code == "authority-ends"
 
 
-@pytest.mark.parametrize("pem", [b"", b"no certificate", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
+@pytest.mark.parametrize(
+    "pem", [b"", b"no certificate", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
+)
 def test_what_is_no_certificate_is_not_good(pem: bytes) -> None:
     authority = make_authority("a", 100, NOW)
     assert not is_good(pem, authority.certificate, ["localhost"], 90, NOW)

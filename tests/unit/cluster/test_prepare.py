@@ -5,6 +5,7 @@ import json
 import re
 
 import pytest
+from memory_secrets import MemorySecrets
 from typer.testing import CliRunner
 
 from wardround.cluster.credentials import BrokenSecretError, credential_in
@@ -12,8 +13,6 @@ from wardround.cluster.exchange import make_credentials
 from wardround.cluster.mlflow_users import make_passwords
 from wardround.cluster.prepare import prepare
 from wardround.cluster.settings import ClusterSettings
-
-from .memory import MemorySecrets
 
 CLUSTER = {
     "federation": "thorax",
@@ -128,7 +127,7 @@ def test_a_database_whose_secret_is_missing_or_of_another_form_is_named_without_
     assert "hunter2" not in str(caught.value)
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{\"access_key\": \"a\"}", b"hunter2"])
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"access_key": "a"}', b"hunter2"])
 def test_a_credential_of_another_form_is_refused_without_its_content(
     settings: ClusterSettings, store: MemorySecrets, content: bytes
 ) -> None:

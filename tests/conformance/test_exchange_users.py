@@ -143,7 +143,16 @@ VERBS: dict[str, Callable[[Minio, str], Any]] = {
 }
 # MinIO takes the right to list objects for the right to list their versions.
 ALLOWED_TO_ALDER = {
-    OWN: {"list", "list versions", "read", "stat", "write", "copy into", "copy out of", "start a multipart upload"},
+    OWN: {
+        "list",
+        "list versions",
+        "read",
+        "stat",
+        "write",
+        "copy into",
+        "copy out of",
+        "start a multipart upload",
+    },
     SHARED: {"list", "list versions", "read", "stat", "copy out of"},
     OTHER: set(),
     PRIVATE: set(),
@@ -238,7 +247,9 @@ def test_nobody_administers_not_even_their_own_keys(federation: Federation, secr
     own = federation.credential(secret)
     admin = administrator(federation, own)
     assert refused(lambda: admin.user_add(own.access_key, "a-secret-of-my-own"))
-    assert refused(lambda: admin.add_service_account(access_key="another-key", secret_key="a-secret-of-my-own"))
+    assert refused(
+        lambda: admin.add_service_account(access_key="another-key", secret_key="a-secret-of-my-own")
+    )
     assert refused(lambda: admin.user_list())
     assert refused(lambda: admin.policy_list())
     assert refused(lambda: admin.user_info("alder"))
@@ -311,9 +322,7 @@ def test_a_hospital_that_is_not_listed_is_shut_out_and_finds_its_bucket_when_it_
 def test_users_and_policies_of_others_on_the_same_server_stay(federation: Federation) -> None:
     other = Credential("thorax-2-user", "a-secret-of-another")
     reads = {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::theirs/*"]}
-    federation.server.set_policy(
-        "wardround.thorax-2.alder", {"Version": "2012-10-17", "Statement": [reads]}
-    )
+    federation.server.set_policy("wardround.thorax-2.alder", {"Version": "2012-10-17", "Statement": [reads]})
     federation.server.set_user(other, "wardround.thorax-2.alder")
     federation.set_up("alder", "birch", retire=["all"])
     assert other.access_key in {user.access_key for user in federation.server.users()}

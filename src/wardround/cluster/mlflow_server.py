@@ -13,7 +13,7 @@ import tenacity
 from wardround.cluster.credentials import Credential
 from wardround.errors import WardroundError
 
-_TIMEOUT = (5, 30)  # seconds to connect, and to wait for an answer
+_TIMEOUT = (5, 60)  # seconds to connect, and to wait for an answer
 _USERS = "/api/2.0/mlflow/users"
 _ROLES = "/api/3.0/mlflow/roles"
 _ROLES_OF = "/api/3.0/mlflow/users/roles/list"

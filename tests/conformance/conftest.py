@@ -4,6 +4,7 @@ import os
 import secrets
 import socket
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 import warnings
@@ -19,6 +20,9 @@ from wardround.exchange.s3 import S3Exchange
 from wardround.exchange.settings import from_environment
 from wardround.exchange.store import Exchange, Store
 from wardround.local.seaweed import Identity, SeaweedServer
+
+# Where `memory_secrets` is.
+sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "cluster"))
 
 CLUSTER_HOME = Path(os.environ.get("WARDROUND_CLUSTER_HOME") or Path.home() / ".cache/wardround-cluster")
 MINIO = CLUSTER_HOME / "platform/bin/minio"

@@ -13,9 +13,11 @@ import tenacity
 from wardround.cluster.credentials import Credential
 from wardround.errors import WardroundError
 
-_TIMEOUT = (5, 30)  # seconds to connect, and to wait for an answer
+_TIMEOUT = (5, 60)  # seconds to connect, and to wait for an answer
 _USERS = "/api/2.0/mlflow/users"
-_GRANT = "/api/3.0/mlflow/users/permissions/grant"
+_ROLES = "/api/3.0/mlflow/roles"
+_ROLES_OF = "/api/3.0/mlflow/users/roles/list"
+_WORKSPACE = "default"
 
 
 class MlflowError(WardroundError):
@@ -73,10 +75,34 @@ class MlflowServer:
             f"set the password of {user.access_key!r}", "PATCH", f"{_USERS}/update-password", body | own
         )
 
-    def grant(self, user: str, kind: str, name: str, permission: str) -> None:
-        """Gives a user a permission on a kind of thing; `*` is all of them."""
-        body = {"username": user, "resource_type": kind, "resource_id": name, "permission": permission}
-        self._ask(f"let {user!r} {permission} every {kind}", "POST", _GRANT, body)
+    def role(self, name: str, permissions: Mapping[str, str]) -> int:
+        """The id of a role with at least these permissions on all things of a kind; made if there is none."""
+        found = self._ask("list the roles", "GET", f"{_ROLES}/list?workspace={_WORKSPACE}")["roles"]
+        ids = [int(role["id"]) for role in found if role["name"] == name]
+        if not ids:
+            body = {"name": name, "workspace": _WORKSPACE}
+            ids = [int(self._ask(f"make the role {name!r}", "POST", f"{_ROLES}/create", body)["role"]["id"])]
+        path = f"{_ROLES}/permissions/list?role_id={ids[0]}"
+        held = self._ask(f"look at the role {name!r}", "GET", path)["role_permissions"]
+        there = {(each["resource_type"], each["permission"]) for each in held}
+        for kind, permission in permissions.items():
+            if (kind, permission) not in there:
+                grant = {"resource_type": kind, "resource_pattern": "*", "permission": permission}
+                self._ask(
+                    f"let {name!r} {permission} every {kind}",
+                    "POST",
+                    f"{_ROLES}/permissions/add",
+                    {"role_id": ids[0], **grant},
+                )
+        return ids[0]
+
+    def assign(self, user: str, role: int) -> None:
+        """Gives a user a role, unless the user has it."""
+        held = self._ask(f"look at {user!r}", "GET", f"{_ROLES_OF}?username={user}")["roles"]
+        if role not in {int(each["id"]) for each in held}:
+            self._ask(
+                f"give {user!r} a role", "POST", f"{_ROLES}/assign", {"username": user, "role_id": role}
+            )
 
     def delete(self, user: str) -> None:
         """Ends a user. What the user made stays."""

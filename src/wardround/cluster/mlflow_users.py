@@ -21,9 +21,10 @@ from wardround.errors import ConfigurationError
 
 ALL = "all"
 _USER, _PASSWORD, _NEXT = "username", "password", "next-password"
-# USE of the workspace is the right to make something in it. Makers manage what they made; the grants are for what
+_WRITER = "wardround-writer"
+# USE of the workspace is the right to make something in it. Makers manage what they made; the other two are for what
 # somebody else made, an earlier coordinator's user for example.
-_WRITER = (("workspace", "USE"), ("experiment", "EDIT"), ("registered_model", "EDIT"))
+_WRITES = {"workspace": "USE", "experiment": "EDIT", "registered_model": "EDIT"}
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,7 @@ def set_up_users(
     for user in known.keys() - {settings.admin}:
         password = _renewed(user, settings, store) if user in rotated else known[user]
         (server.set_password if user in there else server.create)(password)
-    for kind, permission in _WRITER:
-        server.grant(settings.coordinator, kind, "*", permission)
+    server.assign(settings.coordinator, server.role(_WRITER, _WRITES))
     unlisted = sorted(there - known.keys()) if remove_unlisted else []
     for user in unlisted:
         server.delete(user)

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from memory_secrets import MemorySecrets
 
 from wardround.cluster.certificate import is_good, make_authority, make_server
 from wardround.cluster.certificate_secrets import ensure_certificate
 from wardround.cluster.credentials import BrokenSecretError
 from wardround.cluster.settings import CertificateSettings
 from wardround.errors import ConfigurationError
-
-from .memory import MemorySecrets
 
 NOW = datetime.now(UTC)
 SETTINGS = CertificateSettings(names=("localhost", "127.0.0.1"), days=90)

@@ -5,6 +5,7 @@ import json
 import re
 
 import pytest
+from memory_secrets import MemorySecrets
 from typer.testing import CliRunner
 
 from wardround.cluster.credentials import BrokenSecretError, credential_in
@@ -12,8 +13,6 @@ from wardround.cluster.exchange import make_credentials
 from wardround.cluster.mlflow_users import make_passwords
 from wardround.cluster.prepare import prepare
 from wardround.cluster.settings import ClusterSettings
-
-from .memory import MemorySecrets
 
 CLUSTER = {
     "federation": "thorax",

@@ -50,9 +50,8 @@ class Engine:
         """Pushes an image to the registry that its tag names; returns the digest that it has there."""
         if self.name == "docker":
             run("docker", "push", "--quiet", tag)
-            name = tag.rsplit(":", 1)[0]
-            known = output("docker", "inspect", "--format", '{{join .RepoDigests "\\n"}}', tag).split()
-            return next(line.partition("@")[2] for line in known if line.startswith(f"{name}@"))
+            known = output("docker", "inspect", "--format", '{{join .RepoDigests " "}}', tag).split()
+            return _digest(known, tag.rpartition(":")[0])
         run(self.name, "push", "--quiet", "--digestfile", str(digests), tag, f"docker://{tag}")
         return digests.read_text(encoding="utf-8").strip()
 
@@ -72,8 +71,10 @@ def find_engine(environment: Mapping[str, str] = os.environ) -> Engine:
 
 def run(*command: str) -> None:
     """Runs a command; its output is the user's to see. Raises EngineError."""
+    # Else docker may make a list of an image and its provenance, where one image with one digest is wanted.
+    environment = {**os.environ, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
     try:
-        subprocess.run(command, check=True)
+        subprocess.run(command, check=True, env=environment)
     except (OSError, subprocess.CalledProcessError) as error:
         raise EngineError(f"{shlex.join(command)}: {error}") from error
 
@@ -84,6 +85,13 @@ def output(*command: str) -> str:
         return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     except (OSError, subprocess.CalledProcessError) as error:
         raise EngineError(f"{shlex.join(command)}: {error}") from error
+
+
+def _digest(references: Sequence[str], name: str) -> str:
+    for reference in references:
+        if reference.startswith(f"{name}@"):
+            return reference.removeprefix(f"{name}@")
+    raise EngineError(f"docker knows no digest of {name} in its registry")
 
 
 def _answers(name: str) -> bool:

@@ -29,7 +29,11 @@ RELEASES = {
         for site in SITES
     },
     "one-cluster/coordinator": ("wardround-coordinator", "coordinator", [ONE / "coordinator.values.yaml"]),
-    "cluster-per-hospital/hospital": ("wardround-site", "hospital-alder", [MANY / "hospital" / "values.yaml"]),
+    "cluster-per-hospital/hospital": (
+        "wardround-site",
+        "hospital-alder",
+        [MANY / "hospital" / "values.yaml"],
+    ),
     "cluster-per-hospital/coordinator": (
         "wardround-coordinator",
         "coordinator",

@@ -16,7 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from k8s.demo import federation, training
-from k8s.demo.artifacts import artifact_store, take_bucket
+from k8s.demo.artifacts import Store, artifact_store, take_bucket
 from k8s.demo.names import MARK, RELEASE, SITES, Names
 from k8s.demo.shell import DemoError, helm, kubectl, say
 
@@ -65,7 +65,7 @@ def _mlflow(names: Names, model: str) -> str:
     return f"{where}, then http://localhost:5000/#/models/{model}"
 
 
-def _clean(names: Names, store: "federation.Store") -> None:
+def _clean(names: Names, store: Store) -> None:
     for namespace in names.namespaces():
         found = kubectl("get", "namespace", namespace, "--ignore-not-found", "--output=json")
         if not found:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from minio import Minio
-from minio.credentials import StaticProvider
+from minio.credentials.providers import StaticProvider
 from minio.deleteobjects import DeleteObject
 from minio.error import MinioAdminException
 from minio.minioadmin import MinioAdmin
@@ -28,8 +28,7 @@ class Store:
 
     def client(self) -> Minio:
         """For buckets and objects."""
-        login = {"access_key": self.user, "secret_key": self.password}
-        return Minio(endpoint=self.endpoint, secure=False, **login)
+        return Minio(endpoint=self.endpoint, access_key=self.user, secret_key=self.password, secure=False)
 
     def admin(self) -> MinioAdmin:
         """For users and policies."""

@@ -14,7 +14,7 @@ from k8s.demo import images
 from k8s.demo.artifacts import Store, give_bucket
 from k8s.demo.names import MARK, RELEASE, SITES, Names
 from k8s.demo.shell import DemoError, apply, helm, kubectl, say, secret
-from k8s.demo.values import CHARTS, coordinator_values, image_values, site_values
+from k8s.demo.values import CHARTS, coordinator_values, site_values
 
 _PUBLIC_KEY = re.compile("[0-9a-f]{64}")
 
@@ -48,7 +48,7 @@ def make_namespaces(setup: Setup, store: Store) -> None:
 
 def install(setup: Setup) -> str:
     """Everything up to the first run; returns the coordinator's public key."""
-    install_coordinator(setup, {})
+    install_coordinator(setup, members(setup.names))
     coordinator = public_key(setup.names.coordinator, "wardround-setup", "key")
     say(f"the coordinator's public key: {coordinator}")
     _everywhere(lambda site: _install_hospital(setup, site, coordinator))
@@ -60,9 +60,18 @@ def install(setup: Setup) -> str:
 
 def install_coordinator(setup: Setup, keys: Mapping[str, str]) -> None:
     """Installs or upgrades the coordinator's chart."""
-    # Members of an earlier start stay members while this one sets up again.
     _install(setup, "wardround-coordinator", setup.names.coordinator, coordinator_values(setup.names, keys))
     say(f"coordinator: installed, {len(keys)} hospitals have told their key")
+
+
+def members(names: Names) -> dict[str, str]:
+    """Public keys of those who are members already: they stay so while an earlier demo is set up again."""
+    words = ("get", "configmap", "wardround-coordinator", "--ignore-not-found", "--output=yaml")
+    found = kubectl("-n", names.coordinator, *words)
+    if not found:
+        return {}
+    settings = yaml.safe_load(yaml.safe_load(found)["data"]["coordinator.yaml"])
+    return dict(settings.get("members", {}))
 
 
 def approve(setup: Setup, coordinator: str, digest: str) -> None:
@@ -112,14 +121,12 @@ def _image(setup: Setup, namespace: str) -> str:
 
 
 def _install(setup: Setup, chart: str, namespace: str, values: Mapping[str, Any]) -> None:
-    given = dict(values)
-    if setup.images is not None:
-        given |= image_values(chart, setup.images)
+    chosen = () if setup.images is None else ("--values", str(setup.images))
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-        yaml.safe_dump(given, file)
+        yaml.safe_dump(dict(values), file)
         file.flush()
         command = ("upgrade", "--install", RELEASE, str(CHARTS / chart), "--namespace", namespace)
-        helm(*command, "--values", file.name, "--wait", "--timeout", setup.timeout)
+        helm(*command, *chosen, "--values", file.name, "--wait", "--timeout", setup.timeout)
 
 
 def _everywhere(task: Callable[[str], None], sites: Sequence[str] = SITES) -> None:

@@ -139,7 +139,7 @@ def _failed(names: Names) -> Iterator[str]:
 
 def _newest_phase(namespace: str) -> str:
     found = json.loads(kubectl("-n", namespace, "get", "workflows.argoproj.io", "--output=json"))["items"]
-    newest = max(found, key=lambda each: each["metadata"]["creationTimestamp"], default={})
+    newest: dict[str, Any] = max(found, key=lambda each: each["metadata"]["creationTimestamp"], default={})
     return str(newest.get("status", {}).get("phase", "Pending"))
 
 

@@ -1,0 +1,58 @@
+"""The values that the charts are installed with: those of the one-cluster example, small, with the demo's names."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from k8s.demo.names import FEDERATION, SITES, Names
+
+CHARTS = Path(__file__).parents[2] / "helm"
+_NAME = "kubernetes.io/metadata.name"
+
+
+def coordinator_values(names: Names, keys: Mapping[str, str]) -> dict[str, Any]:
+    """The coordinator's; `keys`: public keys of the hospitals that have told theirs."""
+    hospitals = [{"name": site, **_public_key(keys.get(site))} for site in SITES]
+    everybody = [{"namespaceSelector": {"matchLabels": {_NAME: names.site(site)}}} for site in SITES]
+    return {
+        "federation": {"name": FEDERATION},
+        "hospitals": hospitals,
+        # The demo comes to the exchange by port-forward, so its certificate has this name as well.
+        "exchange": {"minio": {"size": "5Gi"}, "tls": {"names": ["localhost"]}},
+        "database": {"size": "1Gi"},
+        "work": {"size": "5Gi"},
+        "steps": {step: {"resources": _small("4Gi")} for step in ("aggregate", "evaluate", "compile")},
+        "retries": _RETRIES,
+        "networkPolicy": {"hospitals": {"from": everybody}},
+    }
+
+
+def site_values(names: Names, site: str, coordinator_key: str, approved: Sequence[str]) -> dict[str, Any]:
+    """A hospital's; `approved`: digests of the plans that may run there."""
+    exchange = {
+        "namespaceSelector": {"matchLabels": {_NAME: names.coordinator}},
+        "podSelector": {"matchLabels": {"app.kubernetes.io/component": "exchange"}},
+    }
+    federation = {"name": FEDERATION, "site": site, "coordinatorKey": coordinator_key}
+    return {
+        "federation": {**federation, "approvedPlans": list(approved)},
+        "exchange": {"address": names.exchange},
+        "dicom": {"volume": {"size": "1Gi"}},
+        "work": {"size": "2Gi"},
+        "steps": {step: {"resources": _small("4Gi")} for step in ("preprocess", "train", "evaluate")},
+        "retries": _RETRIES,
+        "networkPolicy": {"exchange": {"to": [exchange]}},
+        "tests": {"otherSite": next(other for other in SITES if other != site)},
+    }
+
+
+# A laptop has few processors for everybody: requests say what is reserved, not what may be used.
+def _small(memory: str) -> dict[str, dict[str, str]]:
+    return {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": memory}}
+
+
+_RETRIES = {"count": 3, "backoffSeconds": 5, "backoffMaxSeconds": 60}
+
+
+def _public_key(key: str | None) -> dict[str, str]:
+    return {} if key is None else {"publicKey": key}

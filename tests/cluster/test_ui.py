@@ -1,0 +1,159 @@
+"""The same from Kubeflow's pages: the form, the run, its figures; and MLflow's. Pictures go into the docs."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+from tests.cluster import kubeflow, people
+from tests.cluster.browser import CHROMIUM, Kubeflow, browser
+from tests.cluster.demo import Demo
+from tests.cluster.federation import COORDINATOR, FEDERATION, SITES, Cluster
+from tests.cluster.kubeflow import Run
+from tests.cluster.shell import ROOT, apply, secret
+from tests.cluster.test_main_job import MLFLOW, Finished
+
+HOSPITAL = "mhh-hannover-de"
+SHOTS = ROOT / "docs" / "images"
+
+
+@dataclass(frozen=True)
+class Started:
+    """A run that people started from the form: which pages show it, and how it ended there."""
+
+    coordinator: Kubeflow
+    hospital: Kubeflow
+    ids: dict[str, str]
+    states: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def pages() -> Iterator[tuple[Page, Page]]:
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"{CHROMIUM} is not installed")
+    with browser() as first:
+        other = first.context.browser.new_context(viewport={"width": 1680, "height": 1050}).new_page()  # type: ignore[union-attr]
+        other.set_default_timeout(30_000)
+        yield first, other
+
+
+@pytest.fixture(scope="module")
+def started(cluster: Cluster, finished: Finished, demo: Demo, pages: tuple[Page, Page]) -> Started:
+    for namespace in (COORDINATOR, SITES[HOSPITAL]):
+        _person(namespace)
+    coordinator = _open(cluster, pages[0], COORDINATOR)
+    hospital = _open(cluster, pages[1], SITES[HOSPITAL])
+    name = f"from-the-form-{int(time.time())}"
+    coordinator.choose_pipeline("wardround-coordinator")
+    coordinator.shoot("kubeflow-pipeline")
+    coordinator.start(FEDERATION, {"plan_digest": finished.digest, "run": name, "rounds": "3"})
+    coordinator.shoot("kubeflow-form")
+    ids = {COORDINATOR: coordinator.press_start()}
+    hospital.choose_pipeline("wardround-site")
+    hospital.start(FEDERATION, {"run": name})
+    hospital.shoot("kubeflow-hospital-form")
+    ids[SITES[HOSPITAL]] = hospital.press_start()
+    runs = [people.submit_site(cluster, site, name) for site in SITES if site != HOSPITAL]
+    states = {
+        SITES[HOSPITAL]: hospital.follow(ids[SITES[HOSPITAL]], 900),
+        COORDINATOR: coordinator.follow(ids[COORDINATOR], 300),
+    }
+    _wait(cluster, runs)
+    return Started(coordinator, hospital, ids, states)
+
+
+def test_both_runs_are_followed_to_their_end(started: Started) -> None:
+    assert set(started.states.values()) == {"Succeeded"}
+    started.coordinator.shoot("kubeflow-run")
+    started.hospital.shoot("kubeflow-hospital-run")
+
+
+def test_the_coordinators_page_shows_metrics_a_curve_a_matrix_and_the_report(started: Started) -> None:
+    page = started.coordinator.page
+    started.coordinator.open_artifact("metrics")
+    expect(page.get_by_text("val_auroc").first).to_be_visible()
+    started.coordinator.shoot("kubeflow-metrics")
+    started.coordinator.open_artifact("curves")
+    expect(page.get_by_text("ROC Curve: curves")).to_be_visible()
+    started.coordinator.shoot("kubeflow-roc")
+    expect(page.get_by_text("Confusion Matrix: curves")).to_be_visible()
+    started.coordinator.open_artifact("report")
+    expect(page.frame_locator("iframe").get_by_text("Run from-the-form")).to_be_visible()
+    started.coordinator.shoot("kubeflow-report")
+
+
+def test_a_shared_kubeflow_shows_another_hospital_only_what_has_left_the_hospital(
+    cluster: Cluster, started: Started
+) -> None:
+    """ML Metadata has no tenants: whoever sees the page can list everybody's executions and artifacts."""
+    other = SITES["nih-bethesda-us-1"]
+    _person(other)
+    with browser() as page:
+        page.goto(f"{cluster.bed.ui}/?ns={other}&as={other}/person#/artifacts")
+        page.wait_for_timeout(5000)
+        seen = page.content()
+        Kubeflow(page, cluster.bed.ui, other, SHOTS).shoot("kubeflow-artifacts-of-all")
+        assert "local" not in seen.lower() or "localhost" in seen.lower()
+        run = started.ids[SITES[HOSPITAL]]
+        page.goto(f"{cluster.bed.ui}/?ns={other}&as={other}/person#/runs/details/{run}")
+        page.wait_for_timeout(3000)
+        expect(page.get_by_text("Error").first).to_be_visible()
+
+
+def test_mlflows_pages_show_the_experiments_curve_and_the_models_versions_and_aliases(
+    cluster: Cluster, started: Started, demo: Demo
+) -> None:
+    login = secret(COORDINATOR, "wardround-mlflow")
+    with browser((login["username"].decode(), login["password"].decode())) as page:
+        page.goto(f"{MLFLOW}/#/models/{demo.model_name}")
+        expect(page.get_by_text("Version 5").first).to_be_visible()
+        expect(page.get_by_text("champion").first).to_be_visible()
+        page.screenshot(path=SHOTS / "mlflow-model.png")
+        page.goto(f"{MLFLOW}/#/experiments")
+        page.get_by_role("link", name=FEDERATION, exact=True).first.click()
+        page.wait_for_timeout(5000)
+        page.screenshot(path=SHOTS / "mlflow-experiment.png")
+        page.locator("a[href*='/runs/']").first.click()
+        page.wait_for_timeout(3000)
+        page.goto(page.url.split("?")[0].rstrip("/") + "/model-metrics")
+        expect(page.get_by_text("val_auroc").first).to_be_visible()
+        page.wait_for_timeout(3000)
+        page.screenshot(path=SHOTS / "mlflow-curves.png")
+
+
+def _open(cluster: Cluster, page: Page, namespace: str) -> Kubeflow:
+    page.goto(f"{cluster.bed.ui}/?ns={namespace}&as={namespace}/person")
+    return Kubeflow(page, cluster.bed.ui, namespace, SHOTS)
+
+
+def _person(namespace: str) -> None:
+    """Somebody who may do what Kubeflow lets a contributor of the namespace do."""
+    account = {"kind": "ServiceAccount", "name": "person", "namespace": namespace}
+    role = {
+        "kind": "ClusterRole",
+        "name": "kubeflow-pipelines-edit",
+        "apiGroup": "rbac.authorization.k8s.io",
+    }
+    apply(
+        {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": {"name": "person", "namespace": namespace},
+        },
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": "person", "namespace": namespace},
+            "roleRef": role,
+            "subjects": [account],
+        },
+    )
+
+
+def _wait(cluster: Cluster, runs: list[Run]) -> None:
+    clients = {
+        r.namespace: kubeflow.client(cluster.bed.kfp, r.namespace, cluster.token(r.namespace)) for r in runs
+    }
+    assert set(kubeflow.wait(clients, runs, 300).values()) == {"SUCCEEDED"}

@@ -2,6 +2,7 @@
 
 from rich.console import Group
 from rich.table import Column, Table
+from rich.text import Text
 
 from wardround.kubeflow.find import KubeflowRun
 from wardround.kubeflow.status import RoundStatus, RunStatus
@@ -9,10 +10,13 @@ from wardround.kubeflow.status import RoundStatus, RunStatus
 
 def status_page(found: RunStatus, parts: list[KubeflowRun], model: str | None) -> Group:
     """Facts, sites, rounds and links, one below the other."""
-    return Group(_facts(found, parts, model), _sites(found), _rounds(found.rounds))
+    tables = [_facts(found), _sites(found), *([_rounds(found.rounds)] if found.rounds else [])]
+    links = [f"{part.state.lower()}  {part.name}\n  {part.link}" for part in parts]
+    links += [f"model  {model}"] if model is not None else []
+    return Group(*tables, *(Text(link, no_wrap=True, overflow="ignore") for link in links))
 
 
-def _facts(found: RunStatus, parts: list[KubeflowRun], model: str | None) -> Table:
+def _facts(found: RunStatus) -> Table:
     table = Table(Column(), Column(overflow="fold"), show_header=False, box=None)
     trained = sum(each.status == "completed" for each in found.rounds)
     rows = {
@@ -25,12 +29,8 @@ def _facts(found: RunStatus, parts: list[KubeflowRun], model: str | None) -> Tab
     if found.champion is not None:
         value = "" if found.metric is None else f", {found.measure} {found.metric:.4f}"
         rows["champion"] = f"model {found.champion}{value}"
-    if model is not None:
-        rows["model"] = model
     for name, value in rows.items():
         table.add_row(name, value)
-    for part in parts:
-        table.add_row(part.state.lower(), f"{part.name}  {part.link}")
     return table
 
 

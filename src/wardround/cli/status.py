@@ -92,14 +92,18 @@ def _print_unopened(federation: str, run: str, parts: "list[KubeflowRun]", as_js
         shown = {"federation": federation, "run": run, "state": "not-opened"}
         typer.echo(json.dumps(shown | {"kubeflow": [asdict(part) for part in parts]}))
         return
+    from wardround.cli.status_page import links
+
     typer.echo(f"run {run} of federation {federation} is not open yet")
-    for part in parts:
-        typer.echo(f"{part.state.lower()}  {part.name}  {part.link}")
+    for line in links(parts, None):
+        typer.echo(line)
 
 
 def _print(found: "RunStatus", parts: "list[KubeflowRun]", model: str | None) -> None:
     from rich.console import Console
 
-    from wardround.cli.status_page import status_page
+    from wardround.cli.status_page import links, status_page
 
-    Console().print(status_page(found, parts, model))
+    Console().print(status_page(found))
+    for line in links(parts, model):
+        typer.echo(line)

@@ -2,18 +2,20 @@
 
 from rich.console import Group
 from rich.table import Column, Table
-from rich.text import Text
 
 from wardround.kubeflow.find import KubeflowRun
 from wardround.kubeflow.status import RoundStatus, RunStatus
 
 
-def status_page(found: RunStatus, parts: list[KubeflowRun], model: str | None) -> Group:
-    """Facts, sites, rounds and links, one below the other."""
-    tables = [_facts(found), _sites(found), *([_rounds(found.rounds)] if found.rounds else [])]
-    links = [f"{part.state.lower()}  {part.name}\n  {part.link}" for part in parts]
-    links += [f"model  {model}"] if model is not None else []
-    return Group(*tables, *(Text(link, no_wrap=True, overflow="ignore") for link in links))
+def status_page(found: RunStatus) -> Group:
+    """Facts, sites and rounds, one below the other."""
+    return Group(_facts(found), _sites(found), *([_rounds(found.rounds)] if found.rounds else []))
+
+
+def links(parts: list[KubeflowRun], model: str | None) -> list[str]:
+    """Where to look on, a line each: whole, for a terminal would break an address in two."""
+    found = [f"{part.state.lower()}  {part.name}  {part.link}" for part in parts]
+    return [*found, *([f"model  {model}"] if model is not None else [])]
 
 
 def _facts(found: RunStatus) -> Table:

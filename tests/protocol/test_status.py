@@ -10,7 +10,7 @@ from federation import FEDERATION, SITES, Federation
 from hand import HandSite
 from rich.console import Console
 
-from wardround.cli.status_page import status_page
+from wardround.cli.status_page import links, status_page
 from wardround.errors import RefusedError
 from wardround.exchange.envelope import SigningKey
 from wardround.exchange.errors import MissingError
@@ -43,10 +43,9 @@ def test_a_finished_run_shows_every_round_and_the_champion(federation: Federatio
     assert json.loads(json.dumps(dataclasses.asdict(found)))["run"] == federation.run
     text = StringIO()
     part = KubeflowRun("ward/x/coordinator", "1", "SUCCEEDED", "http://k/1")
-    Console(file=text, width=200).print(status_page(found, [part], "http://m/#/models/tiny"))
-    assert all(
-        word in text.getvalue() for word in ("finished", "http://k/1", "http://m", "alder", "evaluated")
-    )
+    Console(file=text, width=200).print(status_page(found))
+    assert all(word in text.getvalue() for word in ("finished", "alder", "evaluated", "2 of 2 trained"))
+    assert links([part], "http://m") == ["succeeded  ward/x/coordinator  http://k/1", "model  http://m"]
 
 
 def test_an_open_run_shows_who_has_declined_and_why_and_a_site_sees_only_its_own_word(

@@ -11,7 +11,7 @@ from wardround.cli.kubeflow_options import DEFAULT_URL, CaFile, Namespace, Token
 
 if TYPE_CHECKING:
     from wardround.kubeflow.find import KubeflowRun
-    from wardround.kubeflow.status import RunStatus
+    from wardround.kubeflow.status import RunStatus, StatusSettings
 
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="The run's name.")]
 Settings = Annotated[
@@ -42,8 +42,20 @@ def status(
 
     Kubeflow is asked if there is a namespace to ask about: --namespace, or that of this pod.
     """
-    found = _read(settings, run)
-    parts = _kubeflow(found, namespace, kfp_url, token_file, ca_file, kfp_ui)
+    from wardround.exchange.errors import MissingError
+    from wardround.kubeflow.status import StatusSettings
+
+    chosen = StatusSettings.load(settings)
+    where = (namespace, kfp_url, token_file, ca_file, kfp_ui)
+    try:
+        found = _read(chosen, run)
+    except MissingError:
+        # Submitted, but its first step has not begun.
+        if not (parts := _kubeflow(chosen.federation, run, *where)):
+            raise
+        _print_unopened(chosen.federation, run, parts, as_json)
+        return
+    parts = _kubeflow(found.federation, found.run, *where)
     registry = mlflow_ui or found.registry
     model = f"{registry.rstrip('/')}/#/models/{found.model_name}" if registry else None
     if as_json:
@@ -53,13 +65,12 @@ def status(
         _print(found, parts, model)
 
 
-def _read(settings: Path | None, run: str) -> "RunStatus":
+def _read(chosen: "StatusSettings", run: str) -> "RunStatus":
     from wardround.exchange.connect import open_exchange
     from wardround.exchange.patience import PatientExchange
-    from wardround.kubeflow.status import StatusSettings, read_status
+    from wardround.kubeflow.status import read_status
     from wardround.processes import run_until_signal
 
-    chosen = StatusSettings.load(settings)
     return run_until_signal(
         lambda stop: read_status(
             chosen, PatientExchange(open_exchange(chosen.exchange, stop), chosen.outage_s, stop), run
@@ -67,18 +78,32 @@ def _read(settings: Path | None, run: str) -> "RunStatus":
     )
 
 
-def _kubeflow(found: "RunStatus", namespace: str | None, *where: Any) -> "list[KubeflowRun]":
+def _kubeflow(federation: str, run: str, namespace: str | None, *where: Any) -> "list[KubeflowRun]":
     from wardround.kubeflow.client import in_pod
     from wardround.kubeflow.find import find_runs
 
     if namespace is None and not in_pod():
         return []
-    return find_runs(connect(namespace, *where), found.federation, found.run)
+    return find_runs(connect(namespace, *where), federation, run)
+
+
+def _print_unopened(federation: str, run: str, parts: "list[KubeflowRun]", as_json: bool) -> None:
+    if as_json:
+        shown = {"federation": federation, "run": run, "state": "not-opened"}
+        typer.echo(json.dumps(shown | {"kubeflow": [asdict(part) for part in parts]}))
+        return
+    from wardround.cli.status_page import links
+
+    typer.echo(f"run {run} of federation {federation} is not open yet")
+    for line in links(parts, None):
+        typer.echo(line)
 
 
 def _print(found: "RunStatus", parts: "list[KubeflowRun]", model: str | None) -> None:
     from rich.console import Console
 
-    from wardround.cli.status_page import status_page
+    from wardround.cli.status_page import links, status_page
 
-    Console().print(status_page(found, parts, model))
+    Console().print(status_page(found))
+    for line in links(parts, model):
+        typer.echo(line)

@@ -7,12 +7,18 @@ from wardround.kubeflow.find import KubeflowRun
 from wardround.kubeflow.status import RoundStatus, RunStatus
 
 
-def status_page(found: RunStatus, parts: list[KubeflowRun], model: str | None) -> Group:
-    """Facts, sites, rounds and links, one below the other."""
-    return Group(_facts(found, parts, model), _sites(found), _rounds(found.rounds))
+def status_page(found: RunStatus) -> Group:
+    """Facts, sites and rounds, one below the other."""
+    return Group(_facts(found), _sites(found), *([_rounds(found.rounds)] if found.rounds else []))
 
 
-def _facts(found: RunStatus, parts: list[KubeflowRun], model: str | None) -> Table:
+def links(parts: list[KubeflowRun], model: str | None) -> list[str]:
+    """Where to look on, a line each: whole, for a terminal would break an address in two."""
+    found = [f"{part.state.lower()}  {part.name}  {part.link}" for part in parts]
+    return [*found, *([f"model  {model}"] if model is not None else [])]
+
+
+def _facts(found: RunStatus) -> Table:
     table = Table(Column(), Column(overflow="fold"), show_header=False, box=None)
     trained = sum(each.status == "completed" for each in found.rounds)
     rows = {
@@ -25,12 +31,8 @@ def _facts(found: RunStatus, parts: list[KubeflowRun], model: str | None) -> Tab
     if found.champion is not None:
         value = "" if found.metric is None else f", {found.measure} {found.metric:.4f}"
         rows["champion"] = f"model {found.champion}{value}"
-    if model is not None:
-        rows["model"] = model
     for name, value in rows.items():
         table.add_row(name, value)
-    for part in parts:
-        table.add_row(part.state.lower(), f"{part.name}  {part.link}")
     return table
 
 

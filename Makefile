@@ -6,7 +6,7 @@ BIN := .venv/bin
 LOCK := $(UV) pip compile --quiet pyproject.toml --generate-hashes --python-version 3.11 \
 	--no-header --no-emit-index-url --no-emit-find-links
 
-.PHONY: help demo test lint format golden check-golden locks bench images images-push images-lock sbom clean
+.PHONY: help demo test lint format golden check-golden locks bench images images-push images-lock sbom cluster-up cluster-down demo-cluster clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -53,6 +53,15 @@ images-push: .venv/ready ## Push the images to REGISTRY; build/images.lock.json 
 images-lock: .venv/ready ## Make build/images.lock.json the lock of pipelines and charts
 	$(BIN)/python -m components.build lock
 	$(BIN)/python -m pipelines.build
+
+cluster-up: .venv/ready ## A cluster on this machine for demo-cluster: kind, Kubeflow Pipelines, the images
+	$(BIN)/python -m k8s.kind.up
+
+cluster-down: .venv/ready ## Remove it
+	$(BIN)/python -m k8s.kind.up --down
+
+demo-cluster: .venv/ready ## A federation on the cluster of KUBECONFIG; ARGS="--rounds 5", ARGS=--clean
+	$(BIN)/python -m k8s.demo $(ARGS)
 
 sbom: .venv-sbom/ready ## What each image holds, as CycloneDX, in build/sbom
 	.venv-sbom/bin/python -m components.sbom $(UV) $(NAMES)

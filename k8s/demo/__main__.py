@@ -33,7 +33,7 @@ def main() -> int:
             if given.clean:
                 _clean(Names(given.prefix), store)
                 return 0
-            images = given.images or (IMAGES if IMAGES.is_file() else None)
+            images = given.images or ([IMAGES] if IMAGES.is_file() else [])
             setup = federation.Setup(
                 Names(given.prefix), given.folder, images, given.images_per_site, given.timeout
             )
@@ -91,7 +91,12 @@ def _arguments() -> argparse.Namespace:
     add("--rounds", type=int, default=3, help="rounds of training (3)")
     add("--images-per-site", type=int, default=120, help="generated X-rays of each hospital (120)")
     add("--recipe", type=Path, default=recipe, help="another recipe, for the labels normal and opacity")
-    add("--images", type=Path, help="values with images (build/images.values.yaml if it is there)")
+    add(
+        "--images",
+        type=Path,
+        action="append",
+        help="values with images, may be repeated (build/images.values.yaml if it is there)",
+    )
     add(
         "--folder", type=Path, default=ROOT / "build" / "demo-cluster", help="where generated images are kept"
     )

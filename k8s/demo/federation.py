@@ -14,18 +14,18 @@ from k8s.demo import images
 from k8s.demo.artifacts import Store, give_bucket
 from k8s.demo.names import MARK, RELEASE, SITES, Names
 from k8s.demo.shell import DemoError, apply, helm, kubectl, say, secret
-from k8s.demo.values import CHARTS, coordinator_values, site_values
+from k8s.demo.values import CHARTS, coordinator_values, image_values, site_values
 
 _PUBLIC_KEY = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
 class Setup:
-    """`images`: values with images for the charts, None for the published ones; `timeout`: helm's, for one release."""
+    """`images`: files of values with images, none for the published ones; `timeout`: how long helm waits."""
 
     names: Names
     folder: Path
-    images: Path | None
+    images: Sequence[Path]
     count: int
     timeout: str = "10m"
 
@@ -121,12 +121,11 @@ def _image(setup: Setup, namespace: str) -> str:
 
 
 def _install(setup: Setup, chart: str, namespace: str, values: Mapping[str, Any]) -> None:
-    chosen = () if setup.images is None else ("--values", str(setup.images))
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-        yaml.safe_dump(dict(values), file)
+        yaml.safe_dump({**values, **image_values(chart, setup.images)}, file)
         file.flush()
         command = ("upgrade", "--install", RELEASE, str(CHARTS / chart), "--namespace", namespace)
-        helm(*command, *chosen, "--values", file.name, "--wait", "--timeout", setup.timeout)
+        helm(*command, "--values", file.name, "--wait", "--timeout", setup.timeout)
 
 
 def _everywhere(task: Callable[[str], None], sites: Sequence[str] = SITES) -> None:

@@ -11,7 +11,11 @@ from wardround.local.phantoms import HOSPITALS, generate_xray_site
 
 SEED = 7
 _POD = "wardround-demo-loader"
-_UNPACK = "import sys, tarfile; tarfile.open(fileobj=sys.stdin.buffer, mode='r|').extractall('/images', filter='data')"
+# All of it is read before anything else: kubectl waits for ever if the other side ends with input left to read.
+_UNPACK = (
+    "import io, sys, tarfile; packed = io.BytesIO(sys.stdin.buffer.read()); "
+    "tarfile.open(fileobj=packed).extractall('/images')"
+)
 _DIGEST = (
     "import hashlib, pathlib; f = pathlib.Path('/images/labels.csv'); "
     "print(hashlib.sha256(f.read_bytes()).hexdigest() if f.exists() else '')"

@@ -1,8 +1,10 @@
 """The values that the charts are installed with: those of the one-cluster example, small, with the demo's names."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from k8s.demo.names import FEDERATION, SITES, Names
 
@@ -44,6 +46,15 @@ def site_values(names: Names, site: str, coordinator_key: str, approved: Sequenc
         "networkPolicy": {"exchange": {"to": [exchange]}},
         "tests": {"otherSite": next(other for other in SITES if other != site)},
     }
+
+
+def image_values(chart: str, files: Iterable[Path]) -> dict[str, Any]:
+    """Those images of values files that a chart has; a later file goes before an earlier one."""
+    known = yaml.safe_load((CHARTS / chart / "values.yaml").read_text(encoding="utf-8"))["images"]
+    given: dict[str, str] = {}
+    for file in files:
+        given |= yaml.safe_load(file.read_text(encoding="utf-8"))["images"]
+    return {"images": {name: image for name, image in given.items() if name in known}}
 
 
 # A laptop has few processors for everybody: requests say what is reserved, not what may be used.

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ KUSTOMIZATIONS = sorted(
 )
 
 
+@cache
 def kustomize(folder: Path) -> list[dict[str, Any]]:
     """What `kubectl kustomize` builds. Skips where there is neither kubectl nor kustomize."""
     home = Path.home() / ".cache" / "wardround-cluster" / "bin"

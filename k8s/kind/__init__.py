@@ -1,0 +1,1 @@
+"""A cluster on a laptop, by kind."""

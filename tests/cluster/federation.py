@@ -179,7 +179,11 @@ def _loader(name: str, namespace: str, image: str) -> dict[str, Any]:
     }
 
 
-_UNPACK = "import sys, tarfile; tarfile.open(fileobj=sys.stdin.buffer, mode='r|').extractall(sys.argv[1], filter='data')"
+# All of it is read before anything else: kubectl waits for ever if the other side ends with input left to read.
+_UNPACK = (
+    "import io, sys, tarfile; packed = io.BytesIO(sys.stdin.buffer.read()); "
+    "tarfile.open(fileobj=packed).extractall(sys.argv[1])"
+)
 
 
 def _approve(namespace: str, pod: str, path: str) -> None:

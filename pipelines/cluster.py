@@ -68,6 +68,9 @@ def reads_images(task: dsl.PipelineTask, profile: Profile) -> dsl.PipelineTask:
 
 def registers(task: dsl.PipelineTask, profile: Profile) -> dsl.PipelineTask:
     """A task that writes to MLflow as the coordinator."""
+    # In parts, files would go to the exchange's own address, whose authority MLflow's client does not know.
+    task.set_env_variable("MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD", "false")
+    task.set_env_variable("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "false")
     if profile.mlflow_secret is not None:
         variables = {"username": "MLFLOW_TRACKING_USERNAME", "password": "MLFLOW_TRACKING_PASSWORD"}
         kubernetes.use_secret_as_env(task, profile.mlflow_secret, variables, optional=True)

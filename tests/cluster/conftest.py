@@ -42,7 +42,7 @@ def cluster(bed: Bed, demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> I
 def set_up(cluster: Cluster, demo: Demo) -> Cluster:
     """What the people of four institutions do, in the order in which they can."""
     prepare(cluster.bed)
-    cluster.install_coordinator({})
+    cluster.install_coordinator(cluster.members())
     coordinator = public_key(COORDINATOR, "job/wardround-setup", "-c", "key")
     for site in SITES:
         cluster.hand_credential_over(site)

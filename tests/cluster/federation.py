@@ -1,6 +1,7 @@
 """A federation on the cluster, set up as people would: charts, credentials, keys, images."""
 
 import io
+import json
 import re
 import subprocess
 import tarfile
@@ -52,6 +53,13 @@ class Cluster:
         }
         standins = ("--values", str(self.bed.coordinator)) if self.bed.coordinator.is_file() else ()
         self._install("wardround-coordinator", COORDINATOR, merged, *standins, *more)
+
+    def members(self) -> dict[str, str]:
+        """Public keys of those who are members already, where an earlier session has left its federation."""
+        words = ("get", "configmap", "wardround-coordinator", "--ignore-not-found", "-o", "json")
+        found = kubectl("-n", COORDINATOR, *words)
+        settings = yaml.safe_load(json.loads(found)["data"]["coordinator.yaml"]) if found else {}
+        return dict(settings.get("members", {}))
 
     def install_site(self, site: str, coordinator_key: str, *more: str, **values: Any) -> None:
         """Installs or upgrades a hospital's chart."""

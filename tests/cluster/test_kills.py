@@ -124,7 +124,7 @@ def test_the_run_ends_well_for_everybody(attacked: Attacked) -> None:
 
 def test_every_round_was_counted_once_with_everybodys_update(attacked: Attacked) -> None:
     found = people.status(attacked.cluster, attacked.name)
-    assert found["state"] == "completed"
+    assert found["state"] == "finished"
     trained = [each for each in found["rounds"] if each["status"] == "completed"]
     assert len(trained) == ROUNDS
     assert [each["round"] for each in found["rounds"]] == sorted({each["round"] for each in found["rounds"]})

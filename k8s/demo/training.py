@@ -17,6 +17,7 @@ from k8s.demo.shell import DemoError, forward, kubectl, say, secret, wardround
 _AUDIENCE = "pipelines.kubeflow.org"
 _EVERY_S = 5.0
 _FAILED = ("Failed", "Error")
+_UNDER_WAY = ("not-opened", "open")
 
 
 @dataclass(frozen=True)
@@ -95,13 +96,18 @@ def follow(desk: Desk, run: str, seconds: float) -> dict[str, Any]:
         for each in rounds[seen:]:
             say(_line(each, status))
         seen = len(rounds)
-        if status.get("state", "open") != "open":
+        if has_ended(status):
             say(f"run {run}: {status['state']}, champion is model {status['champion']}")
             return status
         if failed := list(_failed(desk.names)):
             raise DemoError(f"failed in Kubeflow: {', '.join(failed)}; their pods' logs say why")
         time.sleep(_EVERY_S)
     raise DemoError(f"run {run} has not ended after {seconds:g} s")
+
+
+def has_ended(status: Mapping[str, Any]) -> bool:
+    """Whether a status is a run's last one."""
+    return status.get("state", "not-opened") not in _UNDER_WAY
 
 
 def wait_for_pipelines(names: Names, seconds: float) -> dict[str, str]:

@@ -11,7 +11,7 @@ import yaml
 from helm.program import find_helm, manifests, run_helm
 from k8s.demo import images
 from k8s.demo.names import FEDERATION, SITES, Names
-from k8s.demo.training import _line
+from k8s.demo.training import _line, has_ended
 from k8s.demo.values import CHARTS, coordinator_values, image_values, site_values
 
 KEY = "0123456789abcdef" * 4
@@ -104,3 +104,16 @@ def test_of_the_images_of_all_files_a_chart_is_given_its_own(chart: str, tmp_pat
     assert chosen["control"] == "d"
     assert mine.items() <= chosen.items()
     assert "minio" not in chosen or chart == "wardround-coordinator"
+
+
+@pytest.mark.parametrize(
+    ("status", "ended"),
+    [
+        ({}, False),
+        ({"state": "not-opened"}, False),
+        ({"state": "open"}, False),
+        ({"state": "finished"}, True),
+    ],
+)
+def test_a_run_that_is_not_open_yet_has_not_ended(status: dict[str, str], ended: bool) -> None:
+    assert has_ended(status) is ended

@@ -60,9 +60,9 @@ def examine(
     """
     every = [headers] if isinstance(headers, Dataset) else list(headers)
     stack = _as_stack(frames)
-    found = known or [known_regions(header, stack.shape[1:], rules.catalogue) for header in every]
-    regions = tuple(dict.fromkeys(box for one in found for box in one.regions))
-    reasons = _by_header(every, found)
+    places = known or [known_regions(header, stack.shape[1:], rules.catalogue) for header in every]
+    regions = tuple(dict.fromkeys(box for place in places for box in place.regions))
+    reasons = _by_header(every, places)
     if reasons:
         return Verdict(Outcome.QUARANTINED, reasons, regions, (), _picture(stack[len(stack) // 2]))
     seen = stack if known else black_out(stack, regions, _black(every[0], stack))

@@ -42,7 +42,7 @@ def blackened_object(dataset: Dataset, opened: Stored, known: Known, max_bytes: 
         raise Refusal(Reason.SHOWN)
     if claims.frame_bytes * claims.frames > max_bytes:
         raise Refusal(Reason.TOO_LARGE)
-    content, changed, said = bytearray(), False, {}
+    content, changed, said = bytearray(), False, dict[str, str | int]()
     for frame, said in _frames(opened):
         covered = _covered(
             frame, known.regions, _black(frame, opened, str(said["photometric_interpretation"]))
@@ -55,7 +55,8 @@ def blackened_object(dataset: Dataset, opened: Stored, known: Known, max_bytes: 
 def copied(dataset: Dataset) -> Dataset:
     """An object with the same elements, of which others can take the place."""
     output = Dataset({element.tag: element for element in dataset.elements()})
-    output.set_original_encoding(*dataset.original_encoding, dataset.original_character_set)
+    implicit, little = dataset.original_encoding
+    output.set_original_encoding(implicit, little, dataset.original_character_set)
     output.file_meta = dataset.file_meta
     return output
 

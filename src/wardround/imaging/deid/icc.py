@@ -85,14 +85,14 @@ def _length(kind: bytes, content: bytes) -> int | None:
     if kind == b"curv":
         return 12 + 2 * int(unpack_from(">I", content, 8)[0])
     if kind == b"para":
-        (function,) = unpack_from(">H", content, 8)
+        function = int(unpack_from(">H", content, 8)[0])
         return 12 + 4 * _PARAMETERS[function] if function < len(_PARAMETERS) else None
     if kind in (b"mft1", b"mft2"):
-        inputs, outputs, points = unpack_from(">3B", content, 8)
-        grid = points ** min(inputs, 16) * outputs
+        inputs, outputs, points = (int(part) for part in unpack_from(">3B", content, 8))
+        grid = int(points ** min(inputs, 16)) * outputs
         if kind == b"mft1":
             return 48 + 256 * (inputs + outputs) + grid
-        before, after = unpack_from(">2H", content, 48)
+        before, after = (int(part) for part in unpack_from(">2H", content, 48))
         return 52 + 2 * (before * inputs + grid + after * outputs)
     return None
 

@@ -44,11 +44,16 @@ def valid_action(inside: int, tag: int, action: Action | None) -> Action | None:
     return needed if needed is not None and action in _GIVES_WAY else action
 
 
+def _tag(keyword: str) -> int:
+    return int(tag_for_keyword(keyword) or 0)
+
+
 @cache
 def _needed() -> Mapping[tuple[int, int], Action]:
     found = {}
     for places, action in ((_TYPE_2, Action.EMPTY), (_TYPE_1, Action.DUMMY)):
         for place, keywords in places.items():
             for keyword in keywords.split():
-                found[tag_for_keyword(place) or 0, tag_for_keyword(keyword) or 0] = action
+                # The dictionary has elements without a keyword.
+                found[_tag(place) if place else 0, _tag(keyword)] = action
     return found

@@ -112,8 +112,8 @@ def selected(dataset: Dataset, tags: Sequence[str | tuple[int, int]]) -> Dataset
     wanted = _numbers((*tags, *PIXEL_TAGS))
     view = Dataset({tag: dataset.get_item(tag) for tag in wanted if tag in dataset})
     view.file_meta = dataset.file_meta
-    encoding = dataset.original_encoding
-    view.set_original_encoding(*encoding, dataset.original_character_set)
+    implicit, little = dataset.original_encoding
+    view.set_original_encoding(implicit, little, dataset.original_character_set)
     mode, settings.reading_validation_mode = settings.reading_validation_mode, IGNORE
     try:
         with guarded():

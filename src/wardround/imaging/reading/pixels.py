@@ -79,11 +79,13 @@ def windowed(values: np.ndarray, header: Dataset) -> np.ndarray | None:
         return None
 
 
-def stretched(values: np.ndarray, valid: np.ndarray | None = None) -> np.ndarray:
+def stretched(
+    values: np.ndarray, valid: np.ndarray | None = None, percentiles: tuple[float, float] = PERCENTILES
+) -> np.ndarray:
     """Values between two robust percentiles of the valid ones, as [0, 1]; raises Refusal without contrast."""
     if not has_contrast(values, valid):
         raise Refusal(Reason.BLANK)
-    low, high = np.percentile(_sample(values, valid), PERCENTILES)
+    low, high = np.percentile(_sample(values, valid), percentiles)
     if low < high:
         return Linear(low, high)(values)
     seen = _seen(values, valid)

@@ -10,10 +10,12 @@ import json
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
+from itertools import groupby
 from typing import NamedTuple
 
 from pydicom.dataset import Dataset
 
+_TYPES = ("1", "1C", "2", "2C")
 _LISTS = ("basic-directory", "inventory")
 
 
@@ -58,12 +60,19 @@ def modules_of(sop_class: str) -> tuple[Module, ...]:
 
 
 def _faults(dataset: Dataset, module: Module) -> Iterator[str]:
-    for part in module.attributes:
-        for where, item in _items(dataset, part.path):
-            absent = part.keyword not in item
-            empty = not absent and item[part.keyword].is_empty
-            if (absent and part.type in ("1", "2")) or (not absent and empty and part.type in ("1", "1C")):
-                yield f"{where}{part.keyword} ({part.type}) is {'absent' if absent else 'empty'}"
+    for path, parts in _by_path(module):
+        for where, item in _items(dataset, path):
+            for part in parts:
+                absent = part.keyword not in item
+                empty = not absent and item[part.keyword].is_empty
+                if (absent and part.type in ("1", "2")) or (empty and part.type in ("1", "1C")):
+                    yield f"{where}{part.keyword} ({part.type}) is {'absent' if absent else 'empty'}"
+
+
+@cache
+def _by_path(module: Module) -> list[tuple[tuple[str, ...], list[Attribute]]]:
+    ordered = sorted(module.attributes, key=lambda part: part.path)
+    return [(path, list(parts)) for path, parts in groupby(ordered, key=lambda part: part.path)]
 
 
 def _items(dataset: Dataset, path: Sequence[str], where: str = "") -> Iterator[tuple[str, Dataset]]:
@@ -78,7 +87,7 @@ def _items(dataset: Dataset, path: Sequence[str], where: str = "") -> Iterator[t
 def _attributes(module: str) -> tuple[Attribute, ...]:
     rows = _table("module_attribute_map")[module]
     found = (Attribute(str(row["keyword"]), str(row["type"]), tuple(row["path"])) for row in rows)
-    return tuple(part for part in found if "ContentSequence" not in part.path)
+    return tuple(part for part in found if part.type in _TYPES and "ContentSequence" not in part.path)
 
 
 @cache

@@ -15,7 +15,7 @@ from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian
 
 from conformance import Attribute, faults, modules_of, sop_classes
-from wardround.imaging.deid.files import deidentify_object
+from wardround.imaging.deid.files import MAX_BYTES, deidentify_object
 from wardround.imaging.deid.icc import without_texts
 from wardround.imaging.deid.rules import Rules
 from wardround.imaging.reading.header import quiet, read_object
@@ -32,6 +32,8 @@ EVERYTHING = {
     "safe_private": True,
 }
 CHOICES = {"basic": {}, "all-options": EVERYTHING}
+# PS3.15 removes it wherever it stands, and no other value of it would be true.
+UNAVOIDABLE = {"timezone: TimezoneOffsetFromUTC (1) is absent"}
 # A value of each VR that stays as it is, or as long.
 VALUES = {
     **dict.fromkeys(("LO", "SH", "ST", "LT", "UT", "UC", "PN", "AE"), "Vexlund"),
@@ -48,8 +50,7 @@ def complete(sop_class: str) -> Dataset:
     dataset = Dataset()
     for module in modules_of(sop_class):
         for part in module.attributes if module.mandatory else ():
-            if part.type in ("1", "1C", "2", "2C"):
-                _fill(dataset, part, part.path)
+            _fill(dataset, part, part.path)
     dataset.SOPClassUID = sop_class
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -76,12 +77,13 @@ def outcome(dataset: Dataset, chosen: Rules) -> Dataset:
         return read(written(found, str(found.file_meta.TransferSyntaxUID)))
 
 
-@pytest.mark.parametrize("options", CHOICES.values(), ids=CHOICES)
 @pytest.mark.parametrize("sop_class", sop_classes())
-def test_a_complete_object_of_any_class_stays_complete(sop_class: str, options: dict[str, object]) -> None:
+def test_a_complete_object_of_any_class_stays_complete(sop_class: str) -> None:
     dataset = complete(sop_class)
     before = faults(dataset)
-    assert faults(outcome(dataset, rules(**options))) - before == set()
+    for options in CHOICES.values():
+        found, _ = deidentify_object(dataset, rules(**options))
+        assert faults(found) - before <= UNAVOIDABLE
 
 
 def objects() -> Iterator[Path]:
@@ -101,7 +103,7 @@ def test_real_objects_lack_nothing_that_they_had(options: dict[str, object]) -> 
     for path in objects():
         try:
             with quiet():
-                dataset = read_object(path)
+                dataset = read_object(path, MAX_BYTES)
                 found = outcome(dataset, chosen)
         except Refusal:
             continue

@@ -6,6 +6,7 @@ import pytest
 from tests.cluster.bed import Bed
 from tests.cluster.demo import IMAGES, Demo, run_demo
 from tests.cluster.federation import COORDINATOR, SITES, Cluster, prepare, public_key
+from tests.cluster.first_run import Finished, play
 from tests.cluster.shell import ROOT
 
 
@@ -37,6 +38,11 @@ def cluster(bed: Bed, demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> I
     """The federation, ready for its first run: everything is installed, keys are told, images are there."""
     work = tmp_path_factory.mktemp("cluster")
     yield set_up(Cluster(bed, work), demo)
+
+
+@pytest.fixture(scope="session")
+def finished(cluster: Cluster, demo: Demo) -> Finished:
+    return play(cluster, demo)
 
 
 def set_up(cluster: Cluster, demo: Demo) -> Cluster:

@@ -15,9 +15,9 @@ from pipelines.cluster import step
 from tests.cluster import kubeflow, tenants
 from tests.cluster.demo import Demo
 from tests.cluster.federation import COORDINATOR, EXCHANGE, FEDERATION, SITES, Cluster
+from tests.cluster.first_run import MLFLOW, RUN, Finished
 from tests.cluster.kubeflow import Run, probe
 from tests.cluster.shell import get
-from tests.cluster.test_main_job import MLFLOW, RUN, Finished
 
 from wardround.exchange.layout import Layout, RunKeys
 from wardround.kubeflow.profile import Profile

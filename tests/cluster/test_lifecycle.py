@@ -3,8 +3,8 @@
 import pytest
 from tests.cluster.demo import Demo
 from tests.cluster.federation import COORDINATOR, RELEASE, SITES, Cluster, public_key
+from tests.cluster.first_run import Finished
 from tests.cluster.shell import ROOT, get, helm, secret
-from tests.cluster.test_main_job import Finished
 
 SITE = "mhh-hannover-de"
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import mlflow
@@ -13,31 +12,8 @@ from numpy.typing import NDArray
 from tests.cluster import kubeflow, people
 from tests.cluster.demo import ROUNDS, Demo
 from tests.cluster.federation import COORDINATOR, SITES, Cluster
-from tests.cluster.kubeflow import Run
+from tests.cluster.first_run import MLFLOW, RUN, Finished
 from tests.cluster.shell import ROOT, secret
-
-RUN = "demo-1"  # as the demo calls it: seeds follow from names
-MLFLOW = f"http://wardround-mlflow.{COORDINATOR}:5000"
-
-
-@dataclass(frozen=True)
-class Finished:
-    """The federation's first run, after its end."""
-
-    digest: str
-    runs: dict[str, Run]
-    states: dict[str, str]
-
-
-@pytest.fixture(scope="session")
-def finished(cluster: Cluster, demo: Demo) -> Finished:
-    digest, coordinator = people.submit(cluster, demo.recipe, RUN)
-    for site in SITES:
-        cluster.approve(site, digest)
-    runs = {COORDINATOR: coordinator}
-    runs |= {SITES[site]: people.submit_site(cluster, site) for site in SITES}
-    clients = {name: kubeflow.client(cluster.bed.kfp, name, cluster.token(name)) for name in runs}
-    return Finished(digest, runs, kubeflow.wait(clients, list(runs.values()), 1500))
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from tests.cluster import kubeflow, people
 from tests.cluster.browser import CHROMIUM, Kubeflow, browser
 from tests.cluster.demo import Demo
 from tests.cluster.federation import COORDINATOR, FEDERATION, SITES, Cluster
+from tests.cluster.first_run import MLFLOW, Finished
 from tests.cluster.kubeflow import Run
 from tests.cluster.shell import ROOT, apply, secret
-from tests.cluster.test_main_job import MLFLOW, Finished
 
 HOSPITAL = "mhh-hannover-de"
 SHOTS = ROOT / "docs" / "images"

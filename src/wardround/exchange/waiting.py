@@ -57,13 +57,15 @@ class Rhythm:
     known not to be there yet. Used by one waiter at a time.
 
     `periodic`: what is waited for comes at regular times, whenever the wait begins. So time counts from the last time
-    that it came: who answered a round first waits long for the next, who answered last does not.
+    that it came: who answered a round first waits long for the next, who answered last does not. The first round says
+    nothing about the others: graphs are built in it.
     """
 
     def __init__(self, *, periodic: bool = False) -> None:
         self.expected = 0.0
         self._periodic = periodic
         self._came: float | None = None
+        self._first = 2 if periodic else 1  # a period has two ends
 
     def origin(self, now: float) -> float:
         """The time from which a wait that begins now counts, in seconds of the monotonic clock."""
@@ -72,9 +74,12 @@ class Rhythm:
     def learn(self, origin: float, now: float, looks: int) -> None:
         """Remembers a wait that ended at its `looks`-th look; one that ended at the first look after the quiet
         time may have been over before, so the next one is left alone for less."""
+        self._came = now
+        if self._first:
+            self._first -= 1
+            return
         waited = now - origin
         self.expected = waited * 0.75 if looks == 2 else waited
-        self._came = now
 
 
 class SilentWatch:

@@ -134,7 +134,9 @@ def test_arbitrary_events_raise_nothing(value: object) -> None:
 
 def test_what_comes_at_regular_times_is_expected_then_however_late_the_wait_began() -> None:
     rhythm = Rhythm(periodic=True)
-    rhythm.learn(rhythm.origin(100.0), 100.4, looks=3)
+    rhythm.learn(rhythm.origin(90.0), 90.4, looks=3)
+    rhythm.learn(rhythm.origin(93.0), 100.4, looks=3)
+    assert rhythm.expected == 0  # graphs were built in the first round
     rhythm.learn(rhythm.origin(100.7), 101.4, looks=3)
     assert rhythm.expected == pytest.approx(1.0)
     assert rhythm.origin(102.3) == pytest.approx(101.4)  # nine tenths of the time are over already
@@ -142,6 +144,8 @@ def test_what_comes_at_regular_times_is_expected_then_however_late_the_wait_bega
 
 def test_what_takes_the_same_time_whenever_it_begins_is_counted_from_the_begin() -> None:
     rhythm = Rhythm()
+    rhythm.learn(rhythm.origin(90.0), 99.0, looks=3)
+    assert rhythm.expected == 0  # graphs were built meanwhile
     rhythm.learn(rhythm.origin(100.0), 100.4, looks=3)
     assert rhythm.expected == pytest.approx(0.4)
     assert rhythm.origin(102.3) == 102.3

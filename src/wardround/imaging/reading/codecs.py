@@ -40,16 +40,17 @@ _CHARLS = ("charls", ("pydicom.pixels.decoders.pyjpegls", "_decode_frame"))
 _PILLOW = ("pillow", ("pydicom.pixels.decoders.pillow", "_decode_frame"))
 _TURBO = ("turbo", (__name__, "decode_jpeg"))
 _RUNS = ("runs", (__name__, "decode_runs"))
-# The first that succeeds counts.
+# The first that succeeds counts. gdcm does not stand in for the decoders of JPEG-LS and JPEG 2000: it ends the whole
+# process on some damaged codestreams.
 _PLUGINS = {
     JPEGBaseline8Bit: (_GDCM, _PILLOW),
     JPEGExtended12Bit: (_GDCM, _TURBO),
     JPEGLossless: (_GDCM, _TURBO),
     JPEGLosslessSV1: (_GDCM, _TURBO),
-    JPEGLSLossless: (_CHARLS, _GDCM),
-    JPEGLSNearLossless: (_CHARLS, _GDCM),
-    JPEG2000Lossless: (_OPENJPEG, _GDCM),
-    JPEG2000: (_OPENJPEG, _GDCM),
+    JPEGLSLossless: (_CHARLS,),
+    JPEGLSNearLossless: (_CHARLS,),
+    JPEG2000Lossless: (_OPENJPEG,),
+    JPEG2000: (_OPENJPEG,),
     HTJ2KLossless: (_OPENJPEG,),
     HTJ2KLosslessRPCL: (_OPENJPEG,),
     HTJ2K: (_OPENJPEG,),

@@ -8,13 +8,13 @@ import numpy as np
 import pydicom
 import pytest
 from deid_cases import SHARED, read, rules, written
+from iod_conformance import Attribute, faults, modules_of, sop_classes
 from PIL import Image, ImageCms
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian
 
-from conformance import Attribute, faults, modules_of, sop_classes
 from wardround.imaging.deid.files import MAX_BYTES, deidentify_object
 from wardround.imaging.deid.icc import without_texts
 from wardround.imaging.deid.rules import Rules

@@ -66,15 +66,12 @@ def status(
 
 
 def _read(chosen: "StatusSettings", run: str) -> "RunStatus":
-    from wardround.exchange.connect import open_exchange
-    from wardround.exchange.patience import PatientExchange
+    from wardround.exchange.connect import open_patient
     from wardround.kubeflow.status import read_status
     from wardround.processes import run_until_signal
 
     return run_until_signal(
-        lambda stop: read_status(
-            chosen, PatientExchange(open_exchange(chosen.exchange, stop), chosen.outage_s, stop), run
-        )
+        lambda stop: read_status(chosen, open_patient(chosen.exchange, chosen.outage_s, stop), run)
     )
 
 

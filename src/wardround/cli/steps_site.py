@@ -209,15 +209,12 @@ def _facts(found: Any) -> dict[str, object]:
 
 def fetch(settings: SiteSettings, stop: threading.Event) -> Plan:
     """The run's plan, fetched and with its operations checked, approved or not."""
-    from wardround.exchange.connect import open_exchange
-    from wardround.exchange.patience import PatientExchange
+    from wardround.exchange.connect import open_patient
     from wardround.plan.review import check_operations
     from wardround.site.context import take_seat
     from wardround.site.plans import fetch_plan, find_run
 
-    seat = take_seat(
-        settings, PatientExchange(open_exchange(settings.exchange, stop), settings.outage_s, stop), stop
-    )
+    seat = take_seat(settings, open_patient(settings.exchange, settings.outage_s, stop), stop)
     plan = fetch_plan(seat.bound_to(find_run(seat).plan_digest))
     check_operations(plan)
     return plan

@@ -7,9 +7,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from wardround.exchange.connect import open_exchange
+from wardround.exchange.connect import open_patient
 from wardround.exchange.layout import Layout
-from wardround.exchange.patience import PatientExchange
 from wardround.plan.format import Plan
 from wardround.plan_store import publish_plan
 from wardround.processes import load_settings
@@ -39,7 +38,7 @@ def publish(settings: PublishSettings, plan: Plan, stop: threading.Event | None 
     Raises DeniedError without the coordinator's credential, and other errors of the exchange.
     """
     stop = stop or threading.Event()
-    exchange = PatientExchange(open_exchange(settings.exchange, stop), settings.outage_s, stop)
+    exchange = open_patient(settings.exchange, settings.outage_s, stop)
     bucket = Layout(settings.federation).federation
     exchange.create_bucket(bucket)
     publish_plan(exchange.store(bucket), plan)

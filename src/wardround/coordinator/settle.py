@@ -4,9 +4,8 @@ import threading
 
 from wardround.coordinator.settings import CoordinatorSettings
 from wardround.errors import ConfigurationError
-from wardround.exchange.connect import open_exchange
+from wardround.exchange.connect import open_patient
 from wardround.exchange.layout import Layout, check_digest, run_name
-from wardround.exchange.patience import PatientExchange
 from wardround.plan.format import Plan, load_plan
 from wardround.plan_store import fetch_plan
 
@@ -29,12 +28,17 @@ def unique_name(plan: Plan, run_id: str) -> str:
 
     Raises ConfigurationError when there is no id.
     """
-    digits = "".join(filter(str.isalnum, run_id.lower()))[:_DIGITS]
+    digits = short_id(run_id)
     if not digits:
         raise ConfigurationError(
             "the run has no name; give it one (--run), or start it through Kubeflow Pipelines, which names it"
         )
     return run_name(plan.manifest.recipe_model().name, ending=f"{plan.digest[:_DIGITS]}-{digits}")
+
+
+def short_id(run_id: str) -> str:
+    """What stands of a job's id at the end of such a name."""
+    return "".join(filter(str.isalnum, run_id.lower()))[:_DIGITS]
 
 
 def _plan(settings: CoordinatorSettings, stop: threading.Event) -> Plan:
@@ -45,6 +49,6 @@ def _plan(settings: CoordinatorSettings, stop: threading.Event) -> Plan:
             "there is no plan; give the digest of one that was published, or the folder of one that was compiled"
         )
     digest = check_digest(settings.plan_digest)
-    exchange = PatientExchange(open_exchange(settings.exchange, stop), settings.outage_s, stop)
+    exchange = open_patient(settings.exchange, settings.outage_s, stop)
     shared = exchange.store(Layout(settings.federation).federation)
     return fetch_plan(shared, digest, settings.work / "plans" / digest)

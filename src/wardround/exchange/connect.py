@@ -6,6 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 from wardround.errors import ConfigurationError
 from wardround.exchange.directory import DirectoryExchange
+from wardround.exchange.patience import PatientExchange
 from wardround.exchange.s3 import S3Exchange
 from wardround.exchange.settings import from_environment
 from wardround.exchange.store import Exchange
@@ -28,3 +29,8 @@ def open_exchange(address: str, stop: threading.Event | None = None) -> Exchange
         f"exchange address with scheme {parts.scheme!r} is not legal; give a folder, file:///folder, or "
         "https://host[:port]"
     )
+
+
+def open_patient(address: str, outage_s: float, stop: threading.Event) -> PatientExchange:
+    """The exchange at `address`, waited for up to `outage_s` seconds while it is away. Raises ConfigurationError."""
+    return PatientExchange(open_exchange(address, stop), outage_s, stop)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from wardround.coordinator.settle import short_id
 from wardround.kubeflow.client import Kubeflow
 
 _LATEST = 500
@@ -39,5 +40,5 @@ def _belongs(each: Any, federation: str, run: str) -> bool:
     return bool(
         each.display_name.startswith(f"{federation}/{run}/")
         or (settings or {}).get("run") == run
-        or each.run_id.replace("-", "")[:8] == run.rpartition("-")[2]
+        or short_id(each.run_id) == run.rpartition("-")[2]
     )

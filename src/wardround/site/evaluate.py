@@ -17,9 +17,8 @@ from wardround.evaluation.histograms import histogram_of
 from wardround.evaluation.intervals import score_intervals
 from wardround.evaluation.scores import score_split
 from wardround.evaluation.summary import Question
-from wardround.exchange.connect import open_exchange
+from wardround.exchange.connect import open_patient
 from wardround.exchange.messages import Figures, FinalMessage, OutcomeMessage, Split
-from wardround.exchange.patience import PatientExchange
 from wardround.plan.data import Examples
 from wardround.plan.process import Tensors
 from wardround.plan.program import Program
@@ -66,7 +65,7 @@ def evaluate(settings: SiteSettings, stop: threading.Event | None = None) -> Sit
     Raises MissingError when the run has not ended, ApprovalError, RefusedError, DatasetError.
     """
     stop = stop or threading.Event()
-    exchange = PatientExchange(open_exchange(settings.exchange, stop), settings.outage_s, stop)
+    exchange = open_patient(settings.exchange, settings.outage_s, stop)
     seat = take_seat(settings, exchange, stop)
     seat = seat.bound_to(find_run(seat).plan_digest)
     program = Program(approved_plan(seat), threads=settings.threads)

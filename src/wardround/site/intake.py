@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wardround.errors import ConfigurationError
-from wardround.exchange.connect import open_exchange
-from wardround.exchange.patience import PatientExchange
+from wardround.exchange.connect import open_patient
 from wardround.imaging.dataset import DatasetInfo
 from wardround.imaging.settings import IntakeSettings, available_cpus
 from wardround.imaging.sources.delivery import Progress
@@ -59,7 +58,7 @@ def preprocess(
     Raises ApprovalError, IntakeError, SourceError, NoSpaceError, ConfigurationError, RefusedError.
     """
     stop = stop or threading.Event()
-    exchange = PatientExchange(open_exchange(settings.exchange, stop), settings.outage_s, stop)
+    exchange = open_patient(settings.exchange, settings.outage_s, stop)
     run = pick_run(settings, exchange, stop)
     if run is None:
         return None

@@ -202,7 +202,9 @@ def test_a_login_that_is_renewed_meanwhile_is_used(
     def renew() -> None:
         archive.stop()
         archive.change(RegisteredUsers={"renewed": "new-password"})
-        (tmp_path / "source.json").write_text(renewed)
+        fresh = tmp_path / "source.json.new"
+        fresh.write_text(renewed)
+        fresh.replace(tmp_path / "source.json")  # whole at once, as Kubernetes changes a mounted secret
         archive.start()
 
     assert total(prepare(order(archive.url), progress=once("fetch", 8, renew))) == STUDIES

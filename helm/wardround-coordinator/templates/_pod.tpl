@@ -39,7 +39,7 @@ capabilities:
 
 {{/*
 The pod template of a Job: steps one after the other. A dict: root; component; account; token: "kubernetes",
-"kubeflow" or ""; steps: a list of {name, args}; config: the ConfigMap with cluster.yaml or profile.yaml, or "";
+"kubeflow", "both" or ""; steps: a list of {name, args}; config: the ConfigMap with cluster.yaml or profile.yaml, or "";
 work: whether the work volume is mounted.
 */}}
 {{- define "wardround-coordinator.jobTemplate" -}}
@@ -50,7 +50,7 @@ metadata:
 spec:
   {{- include "wardround-coordinator.podBase" (dict "root" .root "user" 10001) | nindent 2 }}
   serviceAccountName: {{ .account }}
-  automountServiceAccountToken: {{ eq .token "kubernetes" }}
+  automountServiceAccountToken: {{ has .token (list "kubernetes" "both") }}
   restartPolicy: Never
   {{- with initial .steps }}
   initContainers:
@@ -64,7 +64,7 @@ spec:
     - name: tmp
       emptyDir:
         sizeLimit: 1Gi
-    {{- if eq .token "kubeflow" }}
+    {{- if has .token (list "kubeflow" "both") }}
     - name: kubeflow-token
       projected:
         sources:
@@ -94,7 +94,7 @@ spec:
   env:
     - name: HOME
       value: /tmp
-    {{- if eq .token "kubeflow" }}
+    {{- if has .token (list "kubeflow" "both") }}
     - name: WARDROUND_KFP_URL
       value: {{ .root.Values.kubeflow.url | quote }}
     - name: WARDROUND_KFP_TOKEN_FILE
@@ -107,7 +107,7 @@ spec:
   volumeMounts:
     - name: tmp
       mountPath: /tmp
-    {{- if eq .token "kubeflow" }}
+    {{- if has .token (list "kubeflow" "both") }}
     - name: kubeflow-token
       mountPath: /var/run/secrets/kubeflow/pipelines
       readOnly: true

@@ -1,6 +1,6 @@
 {{/*
 The pod template of a Job. A dict: root; component; account; image (its name in the lock); args;
-token: "kubernetes", "kubeflow" or ""; mounts: names of the volumes below that the container sees.
+token: "kubernetes", "kubeflow", "both" or ""; mounts: names of the volumes below that the container sees.
 */}}
 {{- define "wardround-site.podTemplate" -}}
 metadata:
@@ -18,7 +18,7 @@ spec:
 {{- define "wardround-site.podSpec" -}}
 {{- $pods := .root.Values.pods -}}
 serviceAccountName: {{ .account }}
-automountServiceAccountToken: {{ eq .token "kubernetes" }}
+automountServiceAccountToken: {{ has .token (list "kubernetes" "both") }}
 enableServiceLinks: false
 restartPolicy: Never
 {{- with $pods.priorityClassName }}
@@ -63,7 +63,7 @@ volumes:
 {{- define "wardround-site.env" -}}
 - name: HOME
   value: /tmp
-{{- if eq .token "kubeflow" }}
+{{- if has .token (list "kubeflow" "both") }}
 - name: WARDROUND_KFP_URL
   value: {{ .root.Values.kubeflow.url | quote }}
 - name: WARDROUND_KFP_TOKEN_FILE
@@ -88,7 +88,7 @@ volumes:
 {{- define "wardround-site.mounts" -}}
 - name: tmp
   mountPath: /tmp
-{{- if eq .token "kubeflow" }}
+{{- if has .token (list "kubeflow" "both") }}
 - name: kubeflow-token
   mountPath: /var/run/secrets/kubeflow/pipelines
   readOnly: true
@@ -109,7 +109,7 @@ volumes:
 - name: tmp
   emptyDir:
     sizeLimit: 1Gi
-{{- if eq .token "kubeflow" }}
+{{- if has .token (list "kubeflow" "both") }}
 - name: kubeflow-token
   projected:
     sources:

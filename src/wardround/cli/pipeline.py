@@ -100,6 +100,27 @@ def check(
     )
 
 
+@app.command()
+def keep(
+    namespace: Namespace = None,
+    kfp_url: Url = DEFAULT_URL,
+    token_file: TokenFile = None,
+    ca_file: CaFile = None,
+    most: Annotated[int, typer.Option(min=0, help="How often a run may be started again.")] = 5,
+    within_seconds: Annotated[float, typer.Option(min=0, help="Leave runs that ended before.")] = 3600.0,
+) -> None:
+    """Start steps again whose pods the cluster took away: a node was drained, a pod was deleted.
+
+    Kubeflow retries steps that fail and ends a run whose pod is gone. This looks once; the charts run it every minute.
+    """
+    from wardround.cluster.connect import connect as connect_cluster
+    from wardround.kubeflow.keep import keep as keep_runs
+
+    kubeflow = connect(namespace, kfp_url, token_file, ca_file, None)
+    for kept in keep_runs(kubeflow, connect_cluster(kubeflow.namespace), most, within_seconds):
+        typer.echo(f"run {kept.name}: step {kept.lost.step} was lost ({kept.lost.message}); {kept.what}")
+
+
 def _register(kubeflow: "Kubeflow", which: str, profile: "Profile") -> "Version":
     from wardround.kubeflow.package import compile_package
     from wardround.kubeflow.register import register as register_version

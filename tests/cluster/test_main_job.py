@@ -13,7 +13,7 @@ from tests.cluster import kubeflow, people
 from tests.cluster.demo import ROUNDS, Demo
 from tests.cluster.federation import COORDINATOR, SITES, Cluster
 from tests.cluster.first_run import MLFLOW, RUN, Finished
-from tests.cluster.shell import ROOT, secret
+from tests.cluster.shell import secret
 
 
 @pytest.fixture
@@ -72,15 +72,6 @@ def test_pods_are_in_their_own_namespace_without_privileges_and_their_number_is_
         for pod in (pod for step in kubeflow.STEPS for pod in kubeflow.step_pods(run, step)):
             main = next(each for each in pod["spec"]["containers"] if each["name"] == "main")
             assert _is_confined(pod, main), json.dumps(main.get("securityContext"))
-
-
-def test_time_is_spent_on_training_rather_than_on_orchestration(finished: Finished, cluster: Cluster) -> None:
-    """No limit here: figures go to build/cluster-figures.json, for who reads them."""
-    figures = {name: kubeflow.timeline(run) for name, run in finished.runs.items()}
-    path = ROOT / "build" / "cluster-figures.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(figures, indent=1))
-    assert all(figures.values())
 
 
 def _is_confined(pod: dict[str, Any], container: dict[str, Any]) -> bool:

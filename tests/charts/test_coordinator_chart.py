@@ -165,11 +165,12 @@ def test_every_pod_of_the_chart_is_selected_by_an_egress_policy_or_needs_no_netw
     assert components - selected == {"volumes", "exchange", "database"}
 
 
-def test_only_jobs_that_make_secrets_may_talk_to_kubernetes() -> None:
+def test_only_jobs_that_make_secrets_and_the_keeper_may_talk_to_kubernetes() -> None:
     mounts = {name: pod["spec"]["automountServiceAccountToken"] for name, pod in pods(rendered(FULL))}
     assert {name for name, mounted in mounts.items() if mounted} == {
         "Job/wardround-prepare",
         "Job/wardround-setup",
+        "Deployment/wardround-keeper",
     }
 
 

@@ -133,13 +133,23 @@ def test_labels_of_the_values_are_on_every_pod_and_cannot_replace_those_that_pol
         render(CHART, MINIMAL, "--set", r"pods.labels.app\.kubernetes\.io/component=exchange")
 
 
-def test_only_the_job_that_makes_the_key_may_talk_to_kubernetes() -> None:
+def test_only_the_job_that_makes_the_key_and_the_keeper_may_talk_to_kubernetes() -> None:
     mounts = {name: pod["spec"]["automountServiceAccountToken"] for name, pod in pods(rendered(FULL))}
-    assert {name for name, mounted in mounts.items() if mounted} == {"Job/wardround-site-key"}
+    assert {name for name, mounted in mounts.items() if mounted} == {
+        "Job/wardround-site-key",
+        "Deployment/wardround-keeper",
+    }
     rules = named(rendered(FULL), "Role", "wardround-setup")["rules"]
     readable = [rule for rule in rules if "get" in rule["verbs"]]
     assert [rule.get("resourceNames") for rule in readable] == [["signing-key"]]
     assert not any({"list", "watch", "*"} & set(rule["verbs"]) for rule in rules)
+
+
+def test_the_keeper_sees_how_runs_stand_and_retries_them_and_nothing_else() -> None:
+    assert named(rendered(FULL), "Role", "wardround-keeper")["rules"] == [
+        {"apiGroups": ["argoproj.io"], "resources": ["workflows"], "verbs": ["list", "watch"]},
+        {"apiGroups": ["pipelines.kubeflow.org"], "resources": ["runs"], "verbs": ["get", "retry"]},
+    ]
 
 
 def test_people_who_submit_have_the_rights_of_the_account_that_submits() -> None:

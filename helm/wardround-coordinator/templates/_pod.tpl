@@ -38,9 +38,9 @@ capabilities:
 {{- end }}
 
 {{/*
-The pod template of a Job: steps one after the other. A dict: root; component; account; token: "kubernetes",
-"kubeflow", "both" or ""; steps: a list of {name, args}; config: the ConfigMap with cluster.yaml or profile.yaml, or "";
-work: whether the work volume is mounted.
+The pod template of a Job or a Deployment: steps one after the other. A dict: root; component; account; token:
+"kubernetes", "kubeflow", "both" or ""; steps: a list of {name, args}, of which a Deployment's last has serves, the port
+of its probes; config: the ConfigMap with cluster.yaml or profile.yaml, or ""; work: whether the work volume is mounted.
 */}}
 {{- define "wardround-coordinator.jobTemplate" -}}
 {{- $last := last .steps -}}
@@ -51,7 +51,7 @@ spec:
   {{- include "wardround-coordinator.podBase" (dict "root" .root "user" 10001) | nindent 2 }}
   serviceAccountName: {{ .account }}
   automountServiceAccountToken: {{ has .token (list "kubernetes" "both") }}
-  restartPolicy: Never
+  restartPolicy: {{ hasKey $last "serves" | ternary "Always" "Never" }}
   {{- with initial .steps }}
   initContainers:
     {{- range . }}
@@ -100,6 +100,9 @@ spec:
     - name: WARDROUND_KFP_TOKEN_FILE
       value: /var/run/secrets/kubeflow/pipelines/token
     {{- end }}
+  {{- if hasKey .step "serves" }}
+  {{- include "wardround-coordinator.serving" .step | nindent 2 }}
+  {{- end }}
   resources:
     {{- toYaml .root.Values.pods.resources | nindent 4 }}
   securityContext:
@@ -121,6 +124,22 @@ spec:
     - name: work
       mountPath: /work
     {{- end }}
+{{- end }}
+
+{{/* What a pod that answers on a port has: dict "serves" PORT. */}}
+{{- define "wardround-coordinator.serving" -}}
+ports:
+  - {name: health, containerPort: {{ .serves }}}
+startupProbe:
+  httpGet: {path: /, port: health}
+  periodSeconds: 2
+  failureThreshold: 30
+livenessProbe:
+  httpGet: {path: /, port: health}
+  periodSeconds: 60
+readinessProbe:
+  httpGet: {path: /, port: health}
+  periodSeconds: 60
 {{- end }}
 
 {{/* The disruption budget of a server: dict root, component, name. */}}

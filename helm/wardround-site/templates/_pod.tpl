@@ -1,6 +1,7 @@
 {{/*
 The pod template of a Job. A dict: root; component; account; image (its name in the lock); args;
-token: "kubernetes", "kubeflow", "both" or ""; mounts: names of the volumes below that the container sees.
+token: "kubernetes", "kubeflow", "both" or ""; mounts: names of the volumes below that the container sees;
+serves: the port on which it answers probes, of a Deployment's.
 */}}
 {{- define "wardround-site.podTemplate" -}}
 metadata:
@@ -20,7 +21,7 @@ spec:
 serviceAccountName: {{ .account }}
 automountServiceAccountToken: {{ has .token (list "kubernetes" "both") }}
 enableServiceLinks: false
-restartPolicy: Never
+restartPolicy: {{ hasKey . "serves" | ternary "Always" "Never" }}
 {{- with $pods.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
@@ -47,6 +48,9 @@ containers:
       {{- toYaml .args | nindent 6 }}
     env:
       {{- include "wardround-site.env" . | nindent 6 }}
+    {{- if hasKey . "serves" }}
+    {{- include "wardround-site.serving" . | nindent 4 }}
+    {{- end }}
     resources:
       {{- toYaml $pods.resources | nindent 6 }}
     securityContext:
@@ -135,4 +139,20 @@ volumes:
     name: wardround-site
   {{- end }}
 {{- end }}
+{{- end }}
+
+{{/* What a pod that answers on a port has: dict "serves" PORT. */}}
+{{- define "wardround-site.serving" -}}
+ports:
+  - {name: health, containerPort: {{ .serves }}}
+startupProbe:
+  httpGet: {path: /, port: health}
+  periodSeconds: 2
+  failureThreshold: 30
+livenessProbe:
+  httpGet: {path: /, port: health}
+  periodSeconds: 60
+readinessProbe:
+  httpGet: {path: /, port: health}
+  periodSeconds: 60
 {{- end }}

@@ -10,7 +10,11 @@ from wardround.cli.kubeflow_options import DEFAULT_URL, CaFile, Namespace, Token
 from wardround.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    import threading
+
+    from wardround.cluster.connect import Cluster
     from wardround.kubeflow.client import Kubeflow
+    from wardround.kubeflow.keep import Kept, Rule
     from wardround.kubeflow.profile import Profile
     from wardround.kubeflow.register import Version
     from wardround.kubeflow.start import Order
@@ -108,17 +112,47 @@ def keep(
     ca_file: CaFile = None,
     most: Annotated[int, typer.Option(min=0, help="How often a run may be started again.")] = 5,
     within_seconds: Annotated[float, typer.Option(min=0, help="Leave runs that ended before.")] = 3600.0,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on until Ctrl-C, as the charts do.")] = False,
+    health_port: Annotated[
+        int | None, typer.Option(help="With --watch: answer GET with 200 while all is well.")
+    ] = None,
 ) -> None:
     """Start steps again whose pods the cluster took away: a node was drained, a pod was deleted.
 
-    Kubeflow retries steps that fail and ends a run whose pod is gone. This looks once; the charts run it every minute.
+    Kubeflow retries steps that fail, and ends a run whose pod is gone.
     """
     from wardround.cluster.connect import connect as connect_cluster
-    from wardround.kubeflow.keep import keep as keep_runs
+    from wardround.kubeflow.keep import Rule
+    from wardround.kubeflow.keep import keep as keep_once
 
-    kubeflow = connect(namespace, kfp_url, token_file, ca_file, None)
-    for kept in keep_runs(kubeflow, connect_cluster(kubeflow.namespace), most, within_seconds):
-        typer.echo(f"run {kept.name}: step {kept.lost.step} was lost ({kept.lost.message}); {kept.what}")
+    kubeflow, rule = connect(namespace, kfp_url, token_file, ca_file, None), Rule(most, within_seconds)
+    cluster = connect_cluster(kubeflow.namespace)
+    if watch:
+        _keep_watching(kubeflow, cluster, rule, health_port)
+    else:
+        for kept in keep_once(kubeflow, cluster, rule):
+            _tell(kept)
+
+
+def _keep_watching(kubeflow: "Kubeflow", cluster: "Cluster", rule: "Rule", port: int | None) -> None:
+    from wardround.kubeflow.alive import Pulse
+    from wardround.kubeflow.keep import keep_watching
+    from wardround.processes import run_until_signal
+
+    pulse = Pulse(limit_s=300)
+    if port is not None:
+        pulse.serve(port)
+    typer.echo(f"watching the runs of {kubeflow.namespace}")
+
+    def work(stop: "threading.Event") -> None:
+        for _ in keep_watching(kubeflow, cluster, rule, _tell, stop):
+            pulse.beat()
+
+    run_until_signal(work)
+
+
+def _tell(kept: "Kept") -> None:
+    typer.echo(f"run {kept.name}: step {kept.lost.step} was lost ({kept.lost.message}); {kept.what}")
 
 
 def _register(kubeflow: "Kubeflow", which: str, profile: "Profile") -> "Version":

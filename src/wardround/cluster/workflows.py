@@ -5,18 +5,20 @@ was preempted) the phase Error. Kubeflow's retries are of the first kind alone: 
 and Argo's default for that is `OnFailure`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from kubernetes import client
+from kubernetes import client, watch
 
 from wardround.cluster.connect import TIMEOUT_SECONDS, Cluster, translated
 
 _PAGE = 20  # a workflow is some 100 kB
+_GROUP, _VERSION, _KIND = "argoproj.io", "v1alpha1", "workflows"
 _ENDED_BADLY = "workflows.argoproj.io/completed=true,workflows.argoproj.io/phase in (Failed,Error)"
 _RUN_LABEL = "pipeline/runid"
+_GONE = 410  # the version to watch from is too old
 
 
 @dataclass(frozen=True)
@@ -29,19 +31,55 @@ class LostRun:
     message: str
 
 
-def lost_runs(cluster: Cluster, pipelines: tuple[str, ...], within_s: float) -> Iterator[LostRun]:
-    """Those of these pipelines in the cluster's namespace that ended in the last `within_s` seconds.
+@dataclass(frozen=True)
+class Look:
+    """What was found, and the version of the list: `wait_for_another` sees what came after it."""
+
+    lost: tuple[LostRun, ...]
+    version: str
+
+
+def look(cluster: Cluster, pipelines: tuple[str, ...], within_s: float) -> Look:
+    """Runs of these pipelines in the cluster's namespace that were lost in the last `within_s` seconds.
 
     Raises ClusterError.
     """
     since = datetime.now(UTC) - timedelta(seconds=within_s)
-    for workflow in _ended_badly(cluster):
-        name, status = workflow["metadata"]["name"], workflow.get("status", {})
-        ours = any(name.startswith(f"{pipeline}-") for pipeline in pipelines)
-        if ours and datetime.fromisoformat(status["finishedAt"]) >= since:
-            found = lost_run(workflow)
-            if found is not None:
-                yield found
+    api, found = client.CustomObjectsApi(cluster.api), list[LostRun | None]()
+    more, version = "", ""
+    while True:
+        with translated(f"list workflows in {cluster.namespace!r}"):
+            page = api.list_namespaced_custom_object(
+                *(_GROUP, _VERSION, cluster.namespace, _KIND),
+                label_selector=_ENDED_BADLY,
+                limit=_PAGE,
+                _continue=more,
+                _request_timeout=TIMEOUT_SECONDS,
+            )
+        found += [lost_run(each) for each in page["items"] if _is_of(each, pipelines, since)]
+        version = version or page["metadata"]["resourceVersion"]
+        more = page["metadata"].get("continue") or ""
+        if not more:
+            return Look(tuple(each for each in found if each is not None), version)
+
+
+def wait_for_another(cluster: Cluster, version: str, seconds: int) -> None:
+    """Returns when a workflow has ended badly since `version`, or after `seconds`. Raises ClusterError."""
+    stream, api = watch.Watch(), client.CustomObjectsApi(cluster.api)
+    with translated(f"watch workflows in {cluster.namespace!r}"):
+        try:
+            for _ in stream.stream(
+                api.list_namespaced_custom_object,
+                *(_GROUP, _VERSION, cluster.namespace, _KIND),
+                label_selector=_ENDED_BADLY,
+                resource_version=version,
+                timeout_seconds=seconds,
+                _request_timeout=(TIMEOUT_SECONDS[0], seconds + TIMEOUT_SECONDS[1]),
+            ):
+                stream.stop()
+        except client.ApiException as error:
+            if error.status != _GONE:
+                raise
 
 
 def lost_run(workflow: Mapping[str, Any]) -> LostRun | None:
@@ -60,20 +98,7 @@ def lost_run(workflow: Mapping[str, Any]) -> LostRun | None:
     return LostRun(run_id, metadata["name"], last.get("displayName", ""), last.get("message", ""))
 
 
-def _ended_badly(cluster: Cluster) -> Iterator[Mapping[str, Any]]:
-    api = client.CustomObjectsApi(cluster.api)
-    more: str | None = ""
-    while more is not None:
-        with translated(f"list workflows in {cluster.namespace!r}"):
-            page = api.list_namespaced_custom_object(
-                "argoproj.io",
-                "v1alpha1",
-                cluster.namespace,
-                "workflows",
-                label_selector=_ENDED_BADLY,
-                limit=_PAGE,
-                _continue=more,
-                _request_timeout=TIMEOUT_SECONDS,
-            )
-        yield from page["items"]
-        more = page["metadata"].get("continue") or None
+def _is_of(workflow: Mapping[str, Any], pipelines: tuple[str, ...], since: datetime) -> bool:
+    name, ended = workflow["metadata"]["name"], workflow.get("status", {}).get("finishedAt")
+    ours = any(name.startswith(f"{pipeline}-") for pipeline in pipelines)
+    return ours and ended is not None and datetime.fromisoformat(ended) >= since

@@ -74,9 +74,14 @@ class Kubeflow:
         settings = kfp_server_api.Configuration(host=self.connection.url.rstrip("/"))
         if self.connection.ca_file is not None:
             settings.ssl_ca_cert = str(self.connection.ca_file)
-        if self.connection.token_file is not None:
-            settings.api_key["authorization"] = _read_token(self.connection.token_file)
+        token_file = self.connection.token_file
+        if token_file is not None:
+            settings.api_key["authorization"] = _read_token(token_file)
             settings.api_key_prefix["authorization"] = "Bearer"
+            # Kubernetes renews a projected token in its file, long before it ends.
+            settings.refresh_api_key_hook = lambda known: known.api_key.update(
+                authorization=_read_token(token_file)
+            )
         return kfp_server_api.ApiClient(settings)
 
     @cached_property

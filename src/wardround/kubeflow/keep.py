@@ -1,15 +1,34 @@
 """Runs that lost a pod go on: Kubeflow is asked to start the lost step again, in the same run."""
 
-from collections.abc import Iterator
+import logging
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from wardround.cluster.connect import Cluster
-from wardround.cluster.workflows import LostRun, lost_runs
+from wardround.cluster.errors import ClusterUnavailableError
+from wardround.cluster.workflows import Look, LostRun, look, wait_for_another
 from wardround.kubeflow.client import Kubeflow
+from wardround.kubeflow.errors import KubeflowUnavailableError
 
 PIPELINES = ("wardround-site", "wardround-coordinator", "wardround-compile")
-What = Literal["retried", "given-up", "not-failed"]
+What = Literal["retried", "given up", "not failed yet"]
+
+_LOG = logging.getLogger(__name__)
+_WATCH_SECONDS = 60
+_PAUSE_SECONDS = 0.5  # whatever a server does, it is not asked in a tight loop
+# Kubeflow hears from Argo a few seconds after the fact.
+_SOON_SECONDS = 5.0
+_SOON_TIMES = 12
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A run is started again at most `most` times, if it was lost in the last `within_s` seconds."""
+
+    most: int = 5
+    within_s: float = 3600.0
 
 
 @dataclass(frozen=True)
@@ -21,22 +40,73 @@ class Kept:
     what: What
 
 
-def keep(kubeflow: Kubeflow, cluster: Cluster, most: int, within_s: float) -> Iterator[Kept]:
-    """Every run of our pipelines that lost a step in the last `within_s` seconds; steps that succeeded are kept.
+def keep(kubeflow: Kubeflow, cluster: Cluster, rule: Rule) -> Iterator[Kept]:
+    """Looks once, and retries every lost run of our pipelines; steps that succeeded are kept.
 
-    A run that has failed more than `most` times is given up. Raises KubeflowError, ClusterError.
+    Raises KubeflowError, ClusterError.
     """
-    for lost in lost_runs(cluster, PIPELINES, within_s):
-        yield _retry(kubeflow, lost, most)
+    return _retry_all(kubeflow, look(cluster, PIPELINES, rule.within_s), rule)
+
+
+def keep_watching(
+    kubeflow: Kubeflow, cluster: Cluster, rule: Rule, told: Callable[[Kept], None], stop: threading.Event
+) -> Iterator[None]:
+    """Retries every run as it is lost, until `stop` is set. Yields after each look, at least every minute or so.
+
+    `told` hears of each run once for each thing that is done about it. A server that is away is waited for, without
+    yielding. Raises KubeflowError, ClusterError.
+    """
+    watching = _Watching(kubeflow, cluster, rule, told)
+    while not stop.is_set():
+        try:
+            found = watching.look()
+            yield
+            if watching.is_hurried():
+                stop.wait(_SOON_SECONDS)
+            else:
+                wait_for_another(cluster, found.version, _WATCH_SECONDS)
+                stop.wait(_PAUSE_SECONDS)
+        except (KubeflowUnavailableError, ClusterUnavailableError) as error:
+            _LOG.warning("%s; trying again", error)
+            stop.wait(_SOON_SECONDS)
+
+
+@dataclass
+class _Watching:
+    """What was told already, and how often in a row Kubeflow did not know yet that a run had failed."""
+
+    kubeflow: Kubeflow
+    cluster: Cluster
+    rule: Rule
+    told: Callable[[Kept], None]
+    known: frozenset[tuple[str, str]] = frozenset()
+    hurried: int = 0
+
+    def look(self) -> Look:
+        found = look(self.cluster, PIPELINES, self.rule.within_s)
+        kept = [*_retry_all(self.kubeflow, found, self.rule)]
+        for each in kept:
+            if each.what == "retried" or (each.lost.run_id, each.what) not in self.known:
+                self.told(each)
+        self.known = frozenset((each.lost.run_id, each.what) for each in kept)
+        self.hurried = self.hurried + 1 if any(each.what == "not failed yet" for each in kept) else 0
+        return found
+
+    def is_hurried(self) -> bool:
+        """Whether to look again soon instead of waiting for an event."""
+        return 0 < self.hurried <= _SOON_TIMES
+
+
+def _retry_all(kubeflow: Kubeflow, found: Look, rule: Rule) -> Iterator[Kept]:
+    return (_retry(kubeflow, lost, rule.most) for lost in found.lost)
 
 
 def _retry(kubeflow: Kubeflow, lost: LostRun, most: int) -> Kept:
     api = kubeflow.runs
     run = kubeflow.call(f"look at run {lost.run_id}", api.run_service_get_run, lost.run_id)
     if run.state != "FAILED":
-        # A person ended it, or Kubeflow has not yet heard how the workflow stands.
-        return Kept(lost, run.display_name, "not-failed")
+        return Kept(lost, run.display_name, "not failed yet")
     if sum(status.state == "FAILED" for status in run.state_history or ()) > most:
-        return Kept(lost, run.display_name, "given-up")
+        return Kept(lost, run.display_name, "given up")
     kubeflow.call(f"retry run {run.display_name}", api.run_service_retry_run, lost.run_id)
     return Kept(lost, run.display_name, "retried")

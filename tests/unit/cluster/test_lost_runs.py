@@ -49,7 +49,15 @@ def test_a_step_that_failed_once_and_was_deleted_at_its_second_try_is_lost() -> 
         {"metadata": {"name": "wardround-site-old", "labels": {"pipeline/runid": RUN}}},
         {"metadata": {"name": "wardround-site-by-hand"}, "status": workflow(("Error", ""))["status"]},
     ],
-    ids=["failed", "failed-at-last", "terminated", "ended-in-the-ui", "no-pod-ended-badly", "no-nodes", "no-run"],
+    ids=[
+        "failed",
+        "failed-at-last",
+        "terminated",
+        "ended-in-the-ui",
+        "no-pod-ended-badly",
+        "no-nodes",
+        "no-run",
+    ],
 )
 def test_a_run_that_failed_by_itself_or_was_ended_by_a_person_is_not_lost(ended: dict[str, Any]) -> None:
     assert lost_run(ended) is None

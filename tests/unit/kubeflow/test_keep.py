@@ -1,0 +1,155 @@
+"""What the keeper does about lost runs: Kubernetes and Kubeflow answer over HTTP, as a test says.
+
+`tests/cluster/test_kills.py` has it go on with real runs.
+"""
+
+import json
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubernetes import client
+
+from wardround.cluster.connect import Cluster
+from wardround.kubeflow.alive import Pulse
+from wardround.kubeflow.client import Connection, Kubeflow
+from wardround.kubeflow.keep import Kept, Rule, keep, keep_watching
+
+RULE = Rule(most=2, within_s=1e10)
+
+
+class Servers:
+    """Both APIs: workflows whose pods were deleted, and the state history of each run."""
+
+    def __init__(self) -> None:
+        self.histories: dict[str, list[str]] = {}
+        self.pipeline = "wardround-site"
+        self.retried: list[str] = []
+        self.tokens: list[str] = []
+        self.failures = 0
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def cluster(self) -> Cluster:
+        return Cluster(client.ApiClient(client.Configuration(host=self.url)), "hospital-a")
+
+    def kubeflow(self, token: Path | None = None) -> Kubeflow:
+        return Kubeflow(Connection("hospital-a", self.url, token))
+
+    def _workflow(self, run: str) -> dict[str, Any]:
+        pod = {"type": "Pod", "phase": "Error", "message": "pod deleted", "displayName": "train"}
+        return {
+            "metadata": {"name": f"{self.pipeline}-{run}", "labels": {"pipeline/runid": run}},
+            "status": {"finishedAt": "2026-03-01T10:00:00Z", "nodes": {"a": pod}},
+        }
+
+    def answer(self, method: str, path: str) -> tuple[int, dict[str, Any]]:
+        if self.failures:
+            self.failures -= 1
+            return 503, {"message": "away"}
+        if "/workflows" in path:
+            # A list has its version; a watch (which starts from one) ends at once, without an event.
+            lost = [self._workflow(run) for run, states in self.histories.items() if states[-1] != "RUNNING"]
+            return 200, {} if "watch=True" in path else {"items": lost, "metadata": {"resourceVersion": "7"}}
+        run = path.rsplit("/", 1)[-1].partition(":")[0]
+        if method == "POST":
+            self.retried.append(run)
+            self.histories[run].append("RUNNING")
+            return 200, {}
+        states = self.histories[run]
+        history = [{"state": state} for state in states]
+        return 200, {
+            "run_id": run,
+            "display_name": f"ward/{run}/a",
+            "state": states[-1],
+            "state_history": history,
+        }
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        servers = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                servers.tokens.append(self.headers.get("authorization", ""))
+                status, body = servers.answer(self.command, self.path)
+                data = json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            do_POST = do_GET
+
+            def log_message(self, format: str, *args: object) -> None:
+                return
+
+        return Handler
+
+
+@pytest.fixture
+def servers() -> Iterator[Servers]:
+    made = Servers()
+    yield made
+    made.close()
+
+
+def test_a_lost_run_is_retried_and_one_that_was_retried_too_often_is_given_up(servers: Servers) -> None:
+    servers.histories = {
+        "once": ["RUNNING", "FAILED"],
+        "often": ["FAILED", "RUNNING", "FAILED", "RUNNING", "FAILED"],
+        "ended": ["RUNNING", "CANCELED"],
+    }
+    found = {kept.lost.run_id: kept.what for kept in keep(servers.kubeflow(), servers.cluster(), RULE)}
+    assert found == {"once": "retried", "often": "given up", "ended": "not failed yet"}
+    assert servers.retried == ["once"]
+
+
+def test_runs_of_other_pipelines_and_runs_that_ended_long_ago_are_left(servers: Servers) -> None:
+    servers.histories = {"a": ["FAILED"]}
+    assert not [*keep(servers.kubeflow(), servers.cluster(), Rule(within_s=3600))]
+    servers.pipeline = "somebody-elses"
+    assert not [*keep(servers.kubeflow(), servers.cluster(), RULE)]
+    assert servers.retried == []
+
+
+def test_a_keeper_sits_out_servers_that_are_away(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wardround.kubeflow.keep._SOON_SECONDS", 0.01)
+    servers.histories, servers.failures = {"a": ["FAILED"]}, 3
+    told: list[Kept] = []
+    stop = threading.Event()
+    for _ in keep_watching(servers.kubeflow(), servers.cluster(), RULE, told.append, stop):
+        if told:
+            stop.set()
+    assert [kept.what for kept in told] == ["retried"]
+
+
+def test_a_token_that_is_renewed_in_its_file_is_used(servers: Servers, tmp_path: Path) -> None:
+    servers.histories = {"a": ["FAILED"], "b": ["FAILED"]}
+    token = tmp_path / "token"
+    token.write_text("first")
+    kubeflow = servers.kubeflow(token)
+    for _ in keep(kubeflow, servers.cluster(), RULE):
+        token.write_text("second")
+    sent = [each for each in servers.tokens if each]
+    assert sent == ["Bearer first"] * 2 + ["Bearer second"] * 2
+
+
+def test_a_pulse_that_is_not_renewed_shows() -> None:
+    pulse = Pulse(limit_s=1e-9)
+    address = f"http://127.0.0.1:{pulse.serve(0, '127.0.0.1')}/"
+    with pytest.raises(urllib.error.HTTPError, match="503"):
+        urllib.request.urlopen(address)
+    pulse.limit_s = 60
+    with urllib.request.urlopen(address) as answer:
+        assert answer.status == 200

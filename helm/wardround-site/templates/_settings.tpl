@@ -9,6 +9,7 @@
   "key_file" "/etc/wardround/key/key.pem"
   "work" "/work"
   "approved_digests" $v.federation.approvedPlans
+  "steward_keys" $v.federation.stewardKeys
   "approvals" (empty $v.federation.approvalsConfigMap | ternary "/work/approvals" "/etc/wardround/approvals")
   "start_wait_s" $v.waiting.run
   "round_wait_s" $v.waiting.round

@@ -90,10 +90,17 @@ def approve(
         Path,
         typer.Option(envvar="WARDROUND_SITE_APPROVALS", help="Folder of approvals, as the settings name it."),
     ],
+    key: Annotated[
+        Path | None,
+        typer.Option(help="Sign with this key: the data steward's (PEM; wardround site key makes one)."),
+    ] = None,
+    federation: Annotated[str, typer.Option(help="With --key: the federation.")] = "",
+    site: Annotated[str, typer.Option(help="With --key: this site's name in it.")] = "",
 ) -> None:
-    """Allow a plan to run at this site."""
-    from wardround.exchange.layout import check_digest
+    """Allow a plan to run at this site. Where the settings name data stewards' keys, only a signed approval counts."""
+    from wardround.exchange.envelope import SigningKey
+    from wardround.site.approvals import sign_approval, write_approval
 
-    approvals.mkdir(parents=True, exist_ok=True)
-    (approvals / check_digest(digest)).touch()
-    typer.echo(f"approved: {approvals / digest}")
+    signed = b"" if key is None else sign_approval(digest, federation, site, SigningKey.load(key))
+    said = write_approval(approvals, digest, signed)
+    typer.echo(f"approved{', signed' if signed else ''}: {said}")

@@ -18,7 +18,7 @@ from wardround.exchange.messages import DeclinedMessage, RunMessage
 from wardround.exchange.records import Channel, Peer
 from wardround.exchange.store import Exchange, Store
 from wardround.exchange.waiting import wait_until
-from wardround.site.plans import is_approved
+from wardround.site.approvals import why_not_approved
 from wardround.site.settings import SiteSettings
 
 _LOG = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ class _Picker:
 
     def _is_declined(self, run: str, message: RunMessage) -> bool:
         """Whether this site has said that it does not take part, and nobody has approved the plan since."""
-        if is_approved(self._settings, message.plan_digest):
+        if why_not_approved(self._settings, message.plan_digest) is None:
             return False
         channel = Channel(self._settings.federation, run, self._settings.site, self._key, message.plan_digest)
         if not self._own.exists(channel.where(DeclinedMessage)):

@@ -16,9 +16,9 @@ from wardround.exchange.messages import (
 from wardround.exchange.waiting import wait_until
 from wardround.plan.format import Plan
 from wardround.plan.review import check_operations
+from wardround.site.approvals import why_not_approved
 from wardround.site.choose import PatienceError
 from wardround.site.context import Seat
-from wardround.site.settings import SiteSettings
 
 _LOG = logging.getLogger(__name__)
 
@@ -72,10 +72,11 @@ def approved_plan(seat: Seat) -> Plan:
 
 def _checked_plan(seat: Seat) -> Plan:
     plan = fetch_plan(seat)
-    if not is_approved(seat.settings, plan.digest):
+    missing = why_not_approved(seat.settings, plan.digest)
+    if missing is not None:
         raise ApprovalError(
-            f"plan {plan.digest} is not approved here. Look at it: wardround plan show {plan.folder}; and if it may "
-            f"run, wardround site approve {plan.digest}; then start again"
+            f"plan {plan.digest} {missing}. Look at it: wardround plan show {plan.folder}; and if it may run, "
+            f"wardround site approve {plan.digest}; then start again"
         )
     check_operations(plan)
     return plan
@@ -96,12 +97,6 @@ def decline(seat: Seat, code: str) -> None:
         _LOG.info("run %s: was declined before, for another reason", channel.run)
     except ExchangeError as error:
         _LOG.warning("run %s: the coordinator could not be told that we decline: %s", channel.run, error)
-
-
-def is_approved(settings: SiteSettings, digest: str) -> bool:
-    """Whether the settings name the digest, or the approvals folder has a file of that name."""
-    listed = digest in settings.approved_digests
-    return listed or (settings.approvals is not None and (settings.approvals / digest).is_file())
 
 
 def fetch_plan(seat: Seat) -> Plan:

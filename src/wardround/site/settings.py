@@ -31,6 +31,7 @@ class SiteSettings(BaseModel):
     `data`: a folder of shards, which training needs. `work`: a folder for the plan and finished updates; losing it
     costs time only, but for the split key and the patients' splits that are kept in it: back those up.
     `approved_digests`, `approvals`: the plans that may run here, named, or as files `<digest>` in a folder.
+    `steward_keys`: public keys, 64 hexadecimal digits each; if there are any, only a file that one has signed counts.
     `start_wait_s`: how long to wait for the run to be opened; `round_wait_s`: for the next round;
     `outage_s`: for an exchange that is away. `dicom`: where the images are, a folder, `s3://bucket/prefix` or
     `https://archive/dicom-web`; `select`: what to take from there, a mapping or a YAML file with one
@@ -54,6 +55,7 @@ class SiteSettings(BaseModel):
     work: Path
     approved_digests: tuple[str, ...] = ()
     approvals: Path | None = None
+    steward_keys: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}\z")], ...] = ()
     start_wait_s: Annotated[float, Field(ge=0)] = 3600.0
     round_wait_s: Annotated[float, Field(ge=0)] = 86400.0
     outage_s: Annotated[float, Field(ge=0)] = 600.0

@@ -1,0 +1,76 @@
+"""Which plans may run at this hospital: named in the settings, or as files of a folder, signed if the hospital asks.
+
+A signed approval is an envelope (`exchange.envelope`) of kind `plan-approval` by `data-steward`, bound to the
+federation and the plan's digest, which names the hospital. It can be kept and carried anywhere: who changes it, or
+copies it to another plan or hospital, breaks it.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from wardround.errors import RefusedError
+from wardround.exchange.envelope import Binding, PublicKey, SigningKey, open_envelope, seal
+from wardround.exchange.layout import check_digest
+from wardround.site.settings import SiteSettings
+
+_KIND, _SIGNER = "plan-approval", "data-steward"
+_MAX_BYTES = 64 * 1024
+
+
+class _Approval(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    site: str
+
+
+def write_approval(folder: Path, digest: str, content: bytes = b"") -> Path:
+    """The approval's file in `folder`, whole or not at all. Raises RefusedError for what is no digest."""
+    path = folder / check_digest(digest)
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor, part = tempfile.mkstemp(dir=folder, prefix=".approval-")
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    Path(part).chmod(0o644)
+    Path(part).replace(path)
+    return path
+
+
+def sign_approval(digest: str, federation: str, site: str, key: SigningKey) -> bytes:
+    """The content of a signed approval. Raises ConfigurationError for names that are none."""
+    binding = Binding(federation=federation, plan_digest=check_digest(digest))
+    return seal(_KIND, _Approval(site=site), binding=binding, key=key, signer=_SIGNER)
+
+
+def why_not_approved(settings: SiteSettings, digest: str) -> str | None:
+    """What is missing before the plan may run here, or None if it may.
+
+    With `steward_keys` in the settings only a file that one of them has signed counts; without, a file's name does,
+    and so does the settings' own list.
+    """
+    if not settings.steward_keys:
+        listed = digest in settings.approved_digests
+        return None if listed or _file(settings, digest) is not None else "is not approved here"
+    file = _file(settings, digest)
+    if file is None:
+        return "is not approved here by the data steward's signature"
+    data = file.read_bytes() if file.stat().st_size <= _MAX_BYTES else b""
+    if any(_is_signed(data, settings, digest, PublicKey(key)) for key in settings.steward_keys):
+        return None
+    return f"has an approval here ({file}) that no data steward of the settings has signed for this hospital"
+
+
+def _file(settings: SiteSettings, digest: str) -> Path | None:
+    file = settings.approvals / digest if settings.approvals is not None else None
+    return file if file is not None and file.is_file() else None
+
+
+def _is_signed(data: bytes, settings: SiteSettings, digest: str, key: PublicKey) -> bool:
+    binding = Binding(federation=settings.federation, plan_digest=digest)
+    try:
+        opened = open_envelope(data, kind=_KIND, binding=binding, signer=_SIGNER, public_key=key)
+        return opened.read(_Approval).site == settings.site
+    except RefusedError:
+        return False

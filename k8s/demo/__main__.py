@@ -17,7 +17,7 @@ from pathlib import Path
 
 from k8s.demo import federation, training
 from k8s.demo.artifacts import Store, artifact_store, take_bucket
-from k8s.demo.names import MARK, RELEASE, SITES, Names
+from k8s.demo.names import MARK, RELEASE, SITES, Names, demo_names
 from k8s.demo.shell import DemoError, helm, kubectl, say
 
 ROOT = Path(__file__).parents[2]
@@ -31,11 +31,11 @@ def main() -> int:
     try:
         with artifact_store(login, shared=given.shared_artifacts) as store:
             if given.clean:
-                _clean(Names(given.prefix), store)
+                _clean(demo_names(given.prefix), store)
                 return 0
             images = given.images or ([IMAGES] if IMAGES.is_file() else [])
             setup = federation.Setup(
-                Names(given.prefix), given.folder, images, given.images_per_site, given.timeout
+                demo_names(given.prefix), given.folder, images, given.images_per_site, given.timeout
             )
             federation.make_namespaces(setup, store)
         return _train(setup, given)

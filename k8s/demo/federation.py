@@ -14,7 +14,7 @@ from k8s.demo import images
 from k8s.demo.artifacts import Store, give_bucket
 from k8s.demo.names import MARK, RELEASE, SITES, Names
 from k8s.demo.shell import DemoError, apply, helm, kubectl, say, secret
-from k8s.demo.values import CHARTS, coordinator_values, image_values, site_values
+from k8s.demo.values import CHARTS, LAPTOP, coordinator_values, image_values, site_values
 
 _PUBLIC_KEY = re.compile("[0-9a-f]{64}")
 
@@ -33,17 +33,22 @@ class Setup:
 def make_namespaces(setup: Setup, store: Store) -> None:
     """The namespaces, as a cluster's administrator hands them over."""
     for namespace in setup.names.namespaces():
-        labels = {
-            "pod-security.kubernetes.io/enforce": "baseline",
-            "pod-security.kubernetes.io/warn": "restricted",
-            MARK[0]: MARK[1],
-        }
         found = kubectl("get", "namespace", namespace, "--ignore-not-found", "--output=yaml")
         if found and yaml.safe_load(found)["metadata"].get("labels", {}).get(MARK[0]) != MARK[1]:
             raise DemoError(f"namespace {namespace} is there, and not of the demo: choose another --prefix")
-        apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}})
-        give_bucket(store, namespace)
+        hand_namespace_over(store, namespace, {MARK[0]: MARK[1]})
         say(f"namespace {namespace}: ready, with a bucket for Kubeflow's artifacts")
+
+
+def hand_namespace_over(store: Store, namespace: str, labels: Mapping[str, str]) -> None:
+    """One namespace, with a bucket and a user for Kubeflow's artifacts; can be repeated."""
+    security = {
+        "pod-security.kubernetes.io/enforce": "baseline",  # an init container of KFP's own breaks `restricted`
+        "pod-security.kubernetes.io/warn": "restricted",
+    }
+    metadata = {"name": namespace, "labels": {**security, **labels}}
+    apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+    give_bucket(store, namespace)
 
 
 def install(setup: Setup) -> str:
@@ -96,7 +101,7 @@ def public_key(namespace: str, job: str, container: str = "") -> str:
 
 def _install_hospital(setup: Setup, site: str, coordinator: str) -> None:
     namespace = setup.names.site(site)
-    _hand_over(setup.names, site)
+    hand_credential_over(setup.names, site)
     _install(setup, "wardround-site", namespace, site_values(setup.names, site, coordinator, []))
     say(f"{site}: installed in {namespace}")
     image = _image(setup, namespace)
@@ -104,7 +109,7 @@ def _install_hospital(setup: Setup, site: str, coordinator: str) -> None:
     say(f"{site}: {setup.count} generated X-rays {'brought' if brought else 'are there'}")
 
 
-def _hand_over(names: Names, site: str) -> None:
+def hand_credential_over(names: Names, site: str) -> None:
     """The exchange's credential and authority: between institutions, by a way that only the hospital can read."""
     given = secret(names.coordinator, f"wardround-credential-{site}")
     if given is None:
@@ -121,11 +126,17 @@ def _image(setup: Setup, namespace: str) -> str:
 
 
 def _install(setup: Setup, chart: str, namespace: str, values: Mapping[str, Any]) -> None:
+    merged = {**values, **LAPTOP[chart], **image_values(chart, setup.images)}
+    install_release(chart, namespace, merged, "--timeout", setup.timeout)
+
+
+def install_release(chart: str, namespace: str, values: Mapping[str, Any], *options: str) -> None:
+    """Installs or upgrades a namespace's release, and waits for its pods."""
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-        yaml.safe_dump({**values, **image_values(chart, setup.images)}, file)
+        yaml.safe_dump(dict(values), file)
         file.flush()
         command = ("upgrade", "--install", RELEASE, str(CHARTS / chart), "--namespace", namespace)
-        helm(*command, "--values", file.name, "--wait", "--timeout", setup.timeout)
+        helm(*command, "--values", file.name, "--wait", *options)
 
 
 def _everywhere(task: Callable[[str], None], sites: Sequence[str] = SITES) -> None:

@@ -33,25 +33,34 @@ def program(name: str) -> str:
     return found
 
 
-def run(*command: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None) -> str:
-    """A command's output. Raises DemoError with what it said."""
-    done = subprocess.run(
-        command, input=stdin, capture_output=True, env={**os.environ, **(env or {})}, check=False
-    )
+def run(
+    *command: str,
+    stdin: bytes | None = None,
+    env: Mapping[str, str] | None = None,
+    seconds: float | None = None,
+) -> str:
+    """A command's output. Raises DemoError with what it said, or when it has not ended after `seconds`."""
+    variables, called = {**os.environ, **(env or {})}, f"{' '.join(command[:8])} …"
+    try:
+        done = subprocess.run(
+            command, input=stdin, capture_output=True, env=variables, timeout=seconds, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise DemoError(f"{called} has not ended after {seconds} s") from None
     if done.returncode:
         said = (done.stderr or done.stdout).decode(errors="replace").strip()
-        raise DemoError(f"{' '.join(command[:6])} … failed:\n{said[-3000:]}")
+        raise DemoError(f"{called} failed:\n{said[-3000:]}")
     return done.stdout.decode().strip()
 
 
-def kubectl(*arguments: str, stdin: bytes | None = None) -> str:
+def kubectl(*arguments: str, stdin: bytes | None = None, seconds: float | None = None) -> str:
     """kubectl's output. Raises DemoError."""
-    return run(program("kubectl"), *arguments, stdin=stdin)
+    return run(program("kubectl"), *arguments, stdin=stdin, seconds=seconds)
 
 
-def helm(*arguments: str) -> str:
+def helm(*arguments: str, seconds: float | None = None) -> str:
     """helm's output. Raises DemoError."""
-    return run(program("helm"), *arguments)
+    return run(program("helm"), *arguments, seconds=seconds)
 
 
 def wardround(*arguments: str, env: Mapping[str, str]) -> str:

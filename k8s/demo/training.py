@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from k8s.demo.names import FEDERATION, SITES, Names
+from k8s.demo.names import SITES, Names
 from k8s.demo.shell import DemoError, forward, kubectl, say, secret, wardround
 
 _AUDIENCE = "pipelines.kubeflow.org"
@@ -56,7 +56,7 @@ def desk(names: Names, folder: Path, coordinator_key: str) -> Iterator[Desk]:
         with forward("kubeflow", "ml-pipeline", 8888) as kfp:
             settings = folder / "coordinator.yaml"
             address = f"https://localhost:{exchange}"
-            known = {"federation": FEDERATION, "exchange": address, "coordinator_key": coordinator_key}
+            known = {"federation": names.federation, "exchange": address, "coordinator_key": coordinator_key}
             _write(settings, yaml.safe_dump(known))
             yield Desk(names, folder, f"http://localhost:{kfp}", settings)
 
@@ -81,7 +81,7 @@ def start_coordinator(desk: Desk, recipe: Path, rounds: int) -> Submitted:
 def start_site(desk: Desk, site: str, run: str) -> None:
     """Starts the hospital's run."""
     settings = desk.folder / f"{site}.yaml"
-    _write(settings, yaml.safe_dump({"federation": FEDERATION, "site": site}))
+    _write(settings, yaml.safe_dump({"federation": desk.names.federation, "site": site}))
     words = ("submit", "--site", "--settings", str(settings), "--run", run)
     desk.wardround(desk.names.site(site), *words)
     say(f"{site}: run started")

@@ -1,4 +1,4 @@
-"""The values that the charts are installed with: those of the one-cluster example, small, with the demo's names."""
+"""The values that the charts are installed with: those of the one-cluster example, small, with a federation's names."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from k8s.demo.names import FEDERATION, SITES, Names
+from k8s.demo.names import Names
 
 CHARTS = Path(__file__).parents[2] / "helm"
 _NAME = "kubernetes.io/metadata.name"
@@ -14,15 +14,11 @@ _NAME = "kubernetes.io/metadata.name"
 
 def coordinator_values(names: Names, keys: Mapping[str, str]) -> dict[str, Any]:
     """The coordinator's; `keys`: public keys of the hospitals that have told theirs."""
-    hospitals = [{"name": site, **_public_key(keys.get(site))} for site in SITES]
-    everybody = [{"namespaceSelector": {"matchLabels": {_NAME: names.site(site)}}} for site in SITES]
+    hospitals = [{"name": site, **_public_key(keys.get(site))} for site in names.sites]
+    everybody = [{"namespaceSelector": {"matchLabels": {_NAME: each}}} for each in names.hospitals.values()]
     return {
-        "federation": {"name": FEDERATION},
+        "federation": {"name": names.federation},
         "hospitals": hospitals,
-        # The demo comes to the exchange by port-forward, so its certificate has this name as well.
-        "exchange": {"minio": {"size": "5Gi"}, "tls": {"names": ["localhost"]}},
-        "database": {"size": "1Gi"},
-        "work": {"size": "5Gi"},
         "steps": {step: {"resources": _small("4Gi")} for step in ("aggregate", "evaluate", "compile")},
         "retries": _RETRIES,
         "networkPolicy": {"hospitals": {"from": everybody}},
@@ -35,16 +31,14 @@ def site_values(names: Names, site: str, coordinator_key: str, approved: Sequenc
         "namespaceSelector": {"matchLabels": {_NAME: names.coordinator}},
         "podSelector": {"matchLabels": {"app.kubernetes.io/component": "exchange"}},
     }
-    federation = {"name": FEDERATION, "site": site, "coordinatorKey": coordinator_key}
+    federation = {"name": names.federation, "site": site, "coordinatorKey": coordinator_key}
     return {
         "federation": {**federation, "approvedPlans": list(approved)},
         "exchange": {"address": names.exchange},
-        "dicom": {"volume": {"size": "1Gi"}},
-        "work": {"size": "2Gi"},
         "steps": {step: {"resources": _small("4Gi")} for step in ("preprocess", "train", "evaluate")},
         "retries": _RETRIES,
         "networkPolicy": {"exchange": {"to": [exchange]}},
-        "tests": {"otherSite": next(other for other in SITES if other != site)},
+        "tests": {"otherSite": next(other for other in names.sites if other != site)},
     }
 
 
@@ -55,6 +49,18 @@ def image_values(chart: str, files: Iterable[Path]) -> dict[str, Any]:
     for file in files:
         given |= yaml.safe_load(file.read_text(encoding="utf-8"))["images"]
     return {"images": {name: image for name, image in given.items() if name in known}}
+
+
+# What the demo's charts get beside names: a laptop has a small disk, and the demo comes to the exchange by
+# port-forward, so its certificate has that name as well.
+LAPTOP: Mapping[str, Mapping[str, Any]] = {
+    "wardround-coordinator": {
+        "exchange": {"minio": {"size": "5Gi"}, "tls": {"names": ["localhost"]}},
+        "database": {"size": "1Gi"},
+        "work": {"size": "5Gi"},
+    },
+    "wardround-site": {"dicom": {"volume": {"size": "1Gi"}}, "work": {"size": "2Gi"}},
+}
 
 
 # A laptop has few processors for everybody: requests say what is reserved, not what may be used.

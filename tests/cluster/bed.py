@@ -15,7 +15,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster.shell import ROOT, kubectl
+from tests.cluster.shell import ROOT, DemoError, kubectl
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Bed:
             return "no KUBECONFIG: these tests need a cluster with Kubeflow Pipelines"
         try:
             kubectl("version", seconds=20)
-        except (AssertionError, OSError) as error:
+        except DemoError as error:
             return f"the cluster does not answer: {str(error)[:200]}"
         if not _answers(f"{self.kfp}/apis/v2beta1/healthz"):
             return f"Kubeflow Pipelines does not answer at {self.kfp}"

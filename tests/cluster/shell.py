@@ -1,53 +1,34 @@
-"""The programs that people use on a cluster: kubectl and helm."""
+"""The programs that people use on a cluster, as the demo calls them, and what only tests ask of them."""
 
-import base64
 import json
 import os
-import shutil
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from k8s.demo import shell
+from k8s.demo.shell import DemoError, apply
+
+__all__ = ["ROOT", "DemoError", "apply", "eventually", "get", "helm", "kubectl", "pods", "secret"]
+
 T = TypeVar("T")
 
 ROOT = Path(__file__).parents[2]
 
-
-def program(name: str) -> str:
-    """Where a program is: on PATH, or beside a test bed's other ones. Raises FileNotFoundError."""
-    home = os.environ.get("WARDROUND_CLUSTER_HOME") or Path.home() / ".cache" / "wardround-cluster"
-    found = shutil.which(name) or shutil.which(name, path=str(Path(home) / "bin"))
-    if found is None:
-        raise FileNotFoundError(f"{name} is not installed")
-    return found
+# A test bed has its programs in a folder of its own: those on PATH go before them.
+_HOME = os.environ.get("WARDROUND_CLUSTER_HOME") or Path.home() / ".cache" / "wardround-cluster"
+os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), str(Path(_HOME) / "bin")])
 
 
-def run(*command: str, stdin: bytes | None = None, check: bool = True, seconds: float = 300) -> str:
-    """A command's output. Raises AssertionError with what it said if it fails and `check` is set."""
-    done = subprocess.run(command, input=stdin, capture_output=True, timeout=seconds, check=False)
-    if check and done.returncode:
-        raise AssertionError(
-            f"{' '.join(command[:8])}…: {done.returncode}\n{done.stdout.decode()[-2000:]}{done.stderr.decode()[-4000:]}"
-        )
-    return done.stdout.decode().strip()
-
-
-def kubectl(*arguments: str, stdin: bytes | None = None, check: bool = True, seconds: float = 300) -> str:
-    """kubectl's output."""
-    return run(program("kubectl"), *arguments, stdin=stdin, check=check, seconds=seconds)
+def kubectl(*arguments: str, stdin: bytes | None = None, seconds: float = 300) -> str:
+    """kubectl's output. Raises DemoError with what it said."""
+    return shell.kubectl(*arguments, stdin=stdin, seconds=seconds)
 
 
 def helm(*arguments: str, seconds: float = 600) -> str:
-    """helm's output."""
-    return run(program("helm"), *arguments, seconds=seconds)
-
-
-def apply(*objects: dict[str, Any]) -> None:
-    """Makes or changes objects."""
-    content = "\n---\n".join(map(json.dumps, objects))
-    kubectl("apply", "-f", "-", stdin=content.encode())
+    """helm's output. Raises DemoError with what it said."""
+    return shell.helm(*arguments, seconds=seconds)
 
 
 def get(namespace: str, *arguments: str) -> Any:
@@ -56,9 +37,10 @@ def get(namespace: str, *arguments: str) -> Any:
 
 
 def secret(namespace: str, name: str) -> dict[str, bytes]:
-    """What a Secret holds."""
-    data = get(namespace, "secret", name).get("data", {})
-    return {key: base64.b64decode(value) for key, value in data.items()}
+    """What a Secret holds. Raises AssertionError if there is none."""
+    found = shell.secret(namespace, name)
+    assert found is not None, f"namespace {namespace} has no Secret {name}"
+    return {key: value.encode() for key, value in found.items()}
 
 
 def eventually(look: Callable[[], T | None], what: str, seconds: float = 120, every: float = 1.0) -> T:

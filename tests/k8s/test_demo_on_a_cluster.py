@@ -10,12 +10,12 @@ import pytest
 import yaml
 from helm.program import find_helm, manifests, run_helm
 from k8s.demo import images
-from k8s.demo.names import FEDERATION, SITES, Names
+from k8s.demo.names import SITES, demo_names
 from k8s.demo.training import _line, has_ended
-from k8s.demo.values import CHARTS, coordinator_values, image_values, site_values
+from k8s.demo.values import CHARTS, LAPTOP, coordinator_values, image_values, site_values
 
 KEY = "0123456789abcdef" * 4
-NAMES = Names("trial-")
+NAMES = demo_names("trial-")
 
 
 def render(
@@ -30,7 +30,7 @@ def render(
         "networkPolicy": {"kubernetesApi": {"to": [{"ipBlock": {"cidr": "192.0.2.1/32"}}]}},
     }
     files = [folder / "images.yaml", folder / "values.yaml"]
-    for file, content in zip(files, (given, values), strict=True):
+    for file, content in zip(files, (given, {**values, **LAPTOP[chart]}), strict=True):
         file.write_text(yaml.safe_dump(content))
     words = [word for file in files for word in ("--values", str(file))]
     text = run_helm("template", "wardround", CHARTS / chart, "--namespace", namespace, *words)
@@ -53,14 +53,14 @@ def test_a_hospital_runs_the_approved_plan_only(site: str, tmp_path: Path) -> No
         values = site_values(NAMES, site, KEY, approved)
         objects = render("wardround-site", NAMES.site(site), values, tmp_path)
         settings = yaml.safe_load(objects["ConfigMap/wardround-site"]["data"]["site.yaml"])  # type: ignore[index]
-        assert (settings["federation"], settings["site"]) == (FEDERATION, site)
+        assert (settings["federation"], settings["site"]) == (NAMES.federation, site)
         assert settings["approved_digests"] == approved
         assert settings["exchange"] == NAMES.exchange
 
 
 def test_the_label_table_is_brought_last_so_that_where_it_is_everything_is(tmp_path: Path) -> None:
     folder = images.generate(tmp_path, "alder", 3)
-    with tarfile.open(fileobj=io.BytesIO(images._packed(folder))) as archive:
+    with tarfile.open(fileobj=io.BytesIO(images.packed(folder))) as archive:
         names = archive.getnames()
     assert names[-1] == "labels.csv"
     assert len(names) == 4

@@ -1,4 +1,4 @@
-"""The `helm` program, for tests and snapshots: on PATH, or where the test bed's cluster builds it."""
+"""The `helm` program and its like, for tests and snapshots: on PATH, or where the test bed's cluster builds them."""
 
 import os
 import shutil
@@ -13,16 +13,16 @@ class HelmError(Exception):
     """Helm ended with an error; the text is what it said."""
 
 
-def find_helm() -> str | None:
-    """The program's path, or None."""
+def find_program(name: str) -> str | None:
+    """A program's path, or None."""
     homes = [os.environ.get("WARDROUND_CLUSTER_HOME"), Path.home() / ".cache/wardround-cluster"]
     folders = [str(Path(home) / "bin") for home in homes if home]
-    return shutil.which("helm") or shutil.which("helm", path=os.pathsep.join(folders))
+    return shutil.which(name) or shutil.which(name, path=os.pathsep.join(folders))
 
 
 def run_helm(*arguments: str | Path) -> str:
     """What helm prints. Raises HelmError."""
-    program = find_helm()
+    program = find_program("helm")
     if program is None:
         raise HelmError(
             "no helm program on PATH, in $WARDROUND_CLUSTER_HOME/bin or ~/.cache/wardround-cluster/bin"

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from helm.build import charts, differences
-from helm.program import find_helm, render
+from helm.program import find_program, render
 
 SNAPSHOTS = Path(__file__).parents[1] / "tests" / "charts" / "snapshots"
 
@@ -29,7 +29,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
-    if find_helm() is None:
+    if find_program("helm") is None:
         print("no helm program: the charts' snapshots were left alone", file=sys.stderr)
         return 0
     found = []

@@ -70,7 +70,9 @@ def wardround(*arguments: str, env: Mapping[str, str]) -> str:
 
 def apply(*objects: Mapping[str, Any]) -> None:
     """Makes objects, or changes them."""
-    kubectl("apply", "--filename=-", stdin="\n---\n".join(map(json.dumps, objects)).encode())
+    # A list: kubectl does not read several JSON documents in a row, in all of its versions.
+    every = {"apiVersion": "v1", "kind": "List", "items": objects}
+    kubectl("apply", "--filename=-", stdin=json.dumps(every).encode())
 
 
 def secret(namespace: str, name: str) -> dict[str, str] | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from helm.program import find_helm, manifests, run_helm
+from helm.program import find_program, manifests, run_helm
 from k8s.demo import images
 from k8s.demo.names import SITES, demo_names
 from k8s.demo.training import _line, has_ended
@@ -22,7 +22,7 @@ def render(
     chart: str, namespace: str, values: dict[str, object], folder: Path
 ) -> dict[str, dict[str, object]]:
     """A chart's objects by kind and name, with the demo's values as it passes them."""
-    if find_helm() is None:
+    if find_program("helm") is None:
         pytest.skip("no helm program")
     steps = ("control", "mlflow", "compile", "preprocess", "train", "aggregate", "evaluate")
     given = {

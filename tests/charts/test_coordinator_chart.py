@@ -13,7 +13,10 @@ from manifest_checks import Manifest, containers, named, pods
 from wardround.cluster.identities import identities
 from wardround.cluster.mlflow_users import secret_names
 from wardround.cluster.settings import ClusterSettings
+from wardround.coordinator.publish import PREFIX
+from wardround.coordinator.readiness import CheckSettings
 from wardround.coordinator.settings import CoordinatorSettings
+from wardround.processes import load_settings
 
 CHART = CHARTS / "wardround-coordinator"
 MINIMAL, FULL, EXTERNAL = (CHART / "ci" / f"{name}-values.yaml" for name in ("minimal", "full", "external"))
@@ -105,7 +108,8 @@ def test_everything_that_a_server_mounts_is_made_before_it_starts() -> None:
 
     store = Store()
     prepare(cluster(), store)  # type: ignore[arg-type]
-    for owner, pod in pods(rendered()):
+    servers = [each for each in pods(rendered()) if not each[0].startswith("Pod/")]  # those are of `helm test`
+    for owner, pod in servers:
         for volume in pod["spec"].get("volumes", []):
             if secret := volume.get("secret"):
                 keys = {item["key"] for item in secret.get("items", [])}
@@ -163,6 +167,22 @@ def test_every_pod_of_the_chart_is_selected_by_an_egress_policy_or_needs_no_netw
     }
     components = {pod["metadata"]["labels"]["app.kubernetes.io/component"] for _, pod in pods(found)}
     assert components - selected == {"volumes", "exchange", "database"}
+
+
+@ALL
+def test_helm_test_finds_what_the_settings_name(values: Path, tmp_path: Path) -> None:
+    """Also before the first hospital is a member, when there is no run that could use them."""
+    settings = data("wardround-coordinator", values)["coordinator.yaml"]
+    without = {name: value for name, value in settings.items() if name != "members"}
+    path = tmp_path / "coordinator.yaml"
+    path.write_text(yaml.safe_dump(without), "utf-8")
+    found = load_settings(CheckSettings, path, PREFIX)
+    (container,) = named(rendered(values), "Pod", "wardround-coordinator-test-exchange")["spec"]["containers"]
+    mounted = {Path(each["mountPath"]) for each in container["volumeMounts"]}
+    files = {each["value"] for each in container["env"] if each["name"].endswith("_FILE")}
+    assert {found.key_file.parent, *(Path(file).parent for file in files)} <= mounted
+    given = {each["name"] for each in container["env"]}
+    assert (found.tracking_uri is not None) == ("MLFLOW_TRACKING_PASSWORD" in given)
 
 
 def test_only_jobs_that_make_secrets_and_the_keeper_may_talk_to_kubernetes() -> None:

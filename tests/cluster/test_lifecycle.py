@@ -9,8 +9,8 @@ from tests.cluster.shell import ROOT, get, helm, secret
 SITE = "mhh-hannover-de"
 
 
-def test_helm_test_proves_every_hospital(finished: Finished) -> None:
-    for namespace in SITES.values():
+def test_helm_test_proves_every_hospital_and_the_coordinator(finished: Finished) -> None:
+    for namespace in (COORDINATOR, *SITES.values()):
         helm("test", RELEASE, "--namespace", namespace, "--timeout", "5m")
 
 

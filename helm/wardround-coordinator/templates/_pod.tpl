@@ -40,7 +40,8 @@ capabilities:
 {{/*
 The pod template of a Job or a Deployment: steps one after the other. A dict: root; component; account; token:
 "kubernetes", "kubeflow", "both" or ""; steps: a list of {name, args}, of which a Deployment's last has serves, the port
-of its probes; config: the ConfigMap with cluster.yaml or profile.yaml, or ""; work: whether the work volume is mounted.
+of its probes; config: the ConfigMap with cluster.yaml or profile.yaml, or ""; work: whether the work volume is mounted;
+logins: whether it has what the coordinator's runs have: key, credential of the exchange, login to MLflow.
 */}}
 {{- define "wardround-coordinator.jobTemplate" -}}
 {{- $last := last .steps -}}
@@ -83,6 +84,12 @@ spec:
       persistentVolumeClaim:
         claimName: {{ include "wardround-coordinator.workClaim" .root }}
     {{- end }}
+    {{- if .logins }}
+    - name: key
+      secret: {secretName: {{ .root.Values.signingKey.secret }}, defaultMode: 0440}
+    - name: exchange
+      secret: {secretName: {{ .root.Values.exchange.secret }}, defaultMode: 0440}
+    {{- end }}
 {{- end }}
 
 {{- define "wardround-coordinator.jobContainer" -}}
@@ -99,6 +106,9 @@ spec:
       value: {{ .root.Values.kubeflow.url | quote }}
     - name: WARDROUND_KFP_TOKEN_FILE
       value: /var/run/secrets/kubeflow/pipelines/token
+    {{- end }}
+    {{- if .logins }}
+    {{- include "wardround-coordinator.logins" .root | nindent 4 }}
     {{- end }}
   {{- if hasKey .step "serves" }}
   {{- include "wardround-coordinator.serving" .step | nindent 2 }}
@@ -124,6 +134,27 @@ spec:
     - name: work
       mountPath: /work
     {{- end }}
+    {{- if .logins }}
+    - {name: key, mountPath: /etc/wardround/key, readOnly: true}
+    - {name: exchange, mountPath: /etc/wardround/exchange, readOnly: true}
+    {{- end }}
+{{- end }}
+
+{{/* The variables with which a run of the coordinator reaches exchange and registry. */}}
+{{- define "wardround-coordinator.logins" -}}
+- {name: WARDROUND_S3_CREDENTIALS_FILE, value: /etc/wardround/exchange/s3.json}
+{{- if include "wardround-coordinator.authoritySecret" . }}
+- {name: WARDROUND_S3_CA_FILE, value: /etc/wardround/exchange/ca.crt}
+{{- end }}
+{{- with include "wardround-coordinator.allowHttp" . }}
+- {name: WARDROUND_S3_ALLOW_HTTP, value: {{ . | quote }}}
+{{- end }}
+{{- if include "wardround-coordinator.mlflowAddress" . }}
+{{- range $variable, $key := dict "MLFLOW_TRACKING_PASSWORD" "password" "MLFLOW_TRACKING_USERNAME" "username" }}
+- name: {{ $variable }}
+  valueFrom: {secretKeyRef: {name: {{ $.Values.mlflow.secret }}, key: {{ $key }}, optional: true}}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{/* What a pod that answers on a port has: dict "serves" PORT. */}}

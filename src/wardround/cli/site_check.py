@@ -17,7 +17,7 @@ def check(given: Step[SiteSettings], files: Files = 20, other_site: Other = None
 
     Prints a table. Exits with 1 if something is wrong; what cannot be told yet is no failure.
     """
-    from wardround.cli.site_findings import show
+    from wardround.cli.findings import show
     from wardround.site.readiness import exchange_findings
     from wardround.site.readiness_images import image_findings, label_finding
 

@@ -4,27 +4,18 @@ Nothing is written: what is published stays for ever.
 """
 
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from wardround.errors import WardroundError
 from wardround.exchange.connect import open_exchange
 from wardround.exchange.envelope import PublicKey, SigningKey
 from wardround.exchange.errors import DeniedError
+from wardround.exchange.findings import Finding, attempt, reached, untold
 from wardround.exchange.layout import COORDINATOR, FEDERATION_KEY, Layout
 from wardround.exchange.messages import FederationMessage
 from wardround.exchange.records import Channel, Peer
-from wardround.exchange.store import Exchange, Store
+from wardround.exchange.store import Exchange
 from wardround.site.settings import SiteSettings
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at. `ok` is None where it cannot be told, or not yet."""
-
-    what: str
-    ok: bool | None
-    detail: str
 
 
 def exchange_findings(settings: SiteSettings, other_site: str | None) -> Iterator[Finding]:
@@ -32,32 +23,16 @@ def exchange_findings(settings: SiteSettings, other_site: str | None) -> Iterato
     layout, exchange = Layout(settings.federation), open_exchange(settings.exchange, threading.Event())
     try:
         own = [layout.federation, layout.site(settings.site)]
-        allowed = [_allowed(exchange.store(bucket)) for bucket in own]
+        allowed = [reached(exchange.store(bucket)) for bucket in own]
         yield from allowed
-        reached = all(found.ok for found in allowed)
-        yield _membership(exchange, settings) if reached else _untold("this site is a member")
+        inside = all(found.ok for found in allowed)
+        yield _membership(exchange, settings) if inside else untold("this site is a member")
         others = [layout.coordinator, *([layout.site(other_site)] if other_site else [])]
         for bucket in others:
             # A wrong login is refused everywhere, which proves nothing.
-            yield _refused(exchange, bucket) if reached else _untold(f"bucket {bucket} is refused")
+            yield _refused(exchange, bucket) if inside else untold(f"bucket {bucket} is refused")
     finally:
         exchange.close()
-
-
-def attempt(what: str, action: Callable[[], str]) -> Finding:
-    """The finding of an action that returns what it found, or raises one of our errors."""
-    try:
-        return Finding(what, True, action())
-    except WardroundError as error:
-        return Finding(what, False, f"{error} [{error.code}]")
-
-
-def _allowed(store: Store) -> Finding:
-    def look() -> str:
-        store.exists(FEDERATION_KEY)
-        return "reached with this login"
-
-    return attempt(f"bucket {store.name}", look)
 
 
 def _refused(exchange: Exchange, bucket: str) -> Finding:
@@ -89,9 +64,5 @@ def _membership(exchange: Exchange, settings: SiteSettings) -> Finding:
         return f"one of {len(members)}, by the coordinator's signature"
 
     if not store.exists(FEDERATION_KEY):
-        return _untold(what, f"{FEDERATION_KEY} is not published yet")
+        return untold(what, f"{FEDERATION_KEY} is not published yet")
     return attempt(what, look)
-
-
-def _untold(what: str, why: str = "cannot be told before its own buckets are reached") -> Finding:
-    return Finding(what, None, why)

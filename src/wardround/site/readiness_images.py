@@ -7,13 +7,13 @@ from itertools import islice
 from pathlib import Path
 
 from wardround.errors import ConfigurationError
+from wardround.exchange.findings import Finding, attempt
 from wardround.imaging.label_file import read_rows
 from wardround.imaging.reading.header import IDENTITY_TAGS, quiet, read_dataset
 from wardround.imaging.reasons import Refusal
 from wardround.imaging.settings import IntakeSettings
 from wardround.imaging.sources.reachable import check_reachable
 from wardround.imaging.sources.settings import FolderSource, image_source
-from wardround.site.readiness import Finding, attempt
 from wardround.site.settings import SiteSettings
 
 _MAX_BYTES = IntakeSettings.model_fields["max_bytes"].default

@@ -42,6 +42,8 @@ for module in {modules!r}:
                 "wardround.kubeflow.status",
                 "wardround.kubeflow.find",
                 "wardround.exchange.patience",
+                "wardround.cli.findings",
+                "wardround.coordinator.readiness",
             ),
         ),
     ],

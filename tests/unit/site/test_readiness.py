@@ -10,6 +10,7 @@ import yaml
 
 from wardround.errors import ConfigurationError
 from wardround.exchange.envelope import SigningKey
+from wardround.exchange.findings import Finding
 from wardround.exchange.layout import COORDINATOR, Layout
 from wardround.exchange.messages import FederationMessage
 from wardround.exchange.records import Channel
@@ -17,7 +18,7 @@ from wardround.exchange.s3 import S3Exchange
 from wardround.exchange.settings import from_environment
 from wardround.local.phantoms import HOSPITALS, generate_xray_site
 from wardround.local.seaweed import SeaweedServer, federation_identities
-from wardround.site.readiness import Finding, exchange_findings
+from wardround.site.readiness import exchange_findings
 from wardround.site.readiness_images import image_findings, label_finding
 from wardround.site.settings import SiteSettings
 from wardround.site.volumes import check_readable, prepare_work

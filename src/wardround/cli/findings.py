@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from wardround.site.readiness import Finding
+from wardround.exchange.findings import Finding
 
 _WORDS = {True: "ok", False: "FAILED", None: "open"}
 _WIDTH = 140

@@ -108,7 +108,9 @@ def test_everything_that_a_server_mounts_is_made_before_it_starts() -> None:
 
     store = Store()
     prepare(cluster(), store)  # type: ignore[arg-type]
-    servers = [each for each in pods(rendered()) if not each[0].startswith("Pod/")]  # those are of `helm test`
+    servers = [
+        each for each in pods(rendered()) if not each[0].startswith("Pod/")
+    ]  # those are of `helm test`
     for owner, pod in servers:
         for volume in pod["spec"].get("volumes", []):
             if secret := volume.get("secret"):

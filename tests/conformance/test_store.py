@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from wardround.errors import StoppedError, WardroundError
+from wardround.errors import RefusedError, StoppedError, WardroundError
 from wardround.exchange.errors import (
     ConflictError,
     ExistsError,
@@ -257,6 +257,14 @@ def test_a_listing_is_sorted_complete_and_exact_about_its_prefix(store: Store) -
     assert list(store.list("runs/r/rounds/00109")) == keys[1090:1100]
     assert list(store.list("runs/r/rounds/000007/update.json")) == [keys[7]]
     assert list(store.list("nothing/")) == []
+    assert list(store.names("")) == ["Z", "runs.json", "runs/", "runs0/"]
+    assert list(store.names("runs/")) == ["r-2/", "r.a/", "r/", "r0/", "rr"]
+    rounds = [f"{number:06d}/" for number in range(1100)]
+    assert list(store.names("runs/r/rounds/")) == rounds
+    assert list(store.names("runs/r/rounds/000007/")) == ["update.json"]
+    assert list(store.names("nothing/")) == []
+    with pytest.raises(RefusedError, match="slash"):
+        store.names("runs")
 
 
 def test_a_waiter_is_woken_by_a_write_of_somebody_else(store: Store, backend: Backend) -> None:

@@ -102,6 +102,9 @@ class DeadlyStore:
     def list(self, prefix: str) -> Iterator[str]:
         return self.inner.list(prefix)
 
+    def names(self, prefix: str) -> Iterator[str]:
+        return self.inner.names(prefix)
+
     def watch(self, prefix: str, bell: threading.Event) -> Watch:
         return self.inner.watch(prefix, bell)
 

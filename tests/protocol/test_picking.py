@@ -1,18 +1,18 @@
 """A site that is told no run: it takes the newest that is open, keeps to it, and otherwise has nothing to do."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from wardround.exchange.directory import DirectoryExchange
+from wardround.exchange.directory import DirectoryExchange, DirectoryStore
 from wardround.exchange.envelope import SigningKey
 from wardround.exchange.layout import COORDINATOR, Layout
 from wardround.exchange.messages import DeclinedMessage, FinalMessage, RunMessage
 from wardround.exchange.records import Channel
-from wardround.site.pick import pick_run
+from wardround.site.pick import Picker, pick_run
 from wardround.site.settings import SiteSettings
 
 DIGEST, OTHER = "ab" * 32, "cd" * 32
@@ -60,10 +60,19 @@ class Ward:
         store = self.exchange.store(Layout("ward").site("alder"))
         channel.write(store, DeclinedMessage(site="alder", code="not-approved"))
 
+    def picker(self) -> Picker:
+        return Picker(self.settings(), self.exchange)
+
     def pick(
         self, run_id: str = "", run: str = "", wait: float = 0, approved: tuple[str, ...] = (DIGEST,)
     ) -> str | None:
-        settings = SiteSettings(
+        settings = self.settings(run_id, run, wait, approved)
+        return pick_run(settings, self.exchange, threading.Event())
+
+    def settings(
+        self, run_id: str = "", run: str = "", wait: float = 0, approved: tuple[str, ...] = (DIGEST,)
+    ) -> SiteSettings:
+        return SiteSettings(
             federation="ward",
             site="alder",
             run=run,
@@ -75,7 +84,6 @@ class Ward:
             start_wait_s=wait,
             approved_digests=approved,
         )
-        return pick_run(settings, self.exchange, threading.Event())
 
 
 @pytest.fixture
@@ -110,6 +118,53 @@ def test_a_run_that_is_opened_while_the_site_waits_is_taken(ward: Ward) -> None:
     timer.start()
     assert ward.pick(wait=30) == "first"
     timer.join()
+
+
+def test_what_happens_to_known_runs_while_a_site_waits_is_seen(ward: Ward) -> None:
+    ward.open("declined", "10:00:00", OTHER)
+    ward.decline("declined", OTHER)
+    ward.open("gone", "09:00:00")
+    ward.end("gone")
+    picker = ward.picker()
+    assert picker.look() is None
+    ward.open("short", "11:00:00")
+    ward.end("short")
+    assert picker.look() is None
+    ward.open("long", "12:00:00")
+    assert picker.look() == "long"
+    ward.end("long")
+    assert picker.look() is None
+
+
+def test_a_run_of_which_only_the_rounds_are_there_is_no_run_yet(ward: Ward) -> None:
+    picker = ward.picker()
+    assert picker.look() is None
+    store = ward.exchange.store(Layout("ward").federation)
+    store.put_new("runs/early/rounds/000001/round.json", b"{}")
+    assert picker.look() is None
+    ward.open("early", "10:00:00")
+    assert picker.look() == "early"
+
+
+def test_a_look_costs_one_listing_of_names_however_many_runs_have_ended(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        ward.open(f"run-{number}", "10:00:00")
+        ward.end(f"run-{number}")
+    picker, asked = ward.picker(), []
+    for verb in ("list", "names", "size", "get"):
+        monkeypatch.setattr(DirectoryStore, verb, counted(getattr(DirectoryStore, verb), asked))
+    assert [picker.look() for _ in range(3)] == [None] * 3
+    assert asked == ["list", "names", "names"]
+
+
+def counted(method: Callable[..., object], asked: list[str]) -> Callable[..., object]:
+    def call(*arguments: object, **named: object) -> object:
+        asked.append(method.__name__)
+        return method(*arguments, **named)
+
+    return call
 
 
 def test_a_site_may_be_started_before_the_federation_has_a_bucket(tmp_path: Path) -> None:

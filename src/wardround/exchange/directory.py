@@ -26,7 +26,7 @@ from wardround.exchange.errors import (
     OversizedError,
 )
 from wardround.exchange.files import no_space_named, whole_file
-from wardround.exchange.layout import check_bucket, check_key, check_prefix
+from wardround.exchange.layout import check_bucket, check_folder, check_key, check_prefix
 from wardround.exchange.waiting import SilentWatch
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -97,6 +97,16 @@ class DirectoryStore:
         except MissingError:
             keys = []
         return iter([key for key in keys if key.startswith(prefix)])
+
+    def names(self, prefix: str) -> Iterator[str]:
+        try:
+            with (
+                self._named(prefix),
+                self._parent(f"{check_folder(prefix)}x", create=False) as (descriptor, _),
+            ):
+                return iter(sorted(_names(descriptor)))
+        except MissingError:
+            return iter([])
 
     def watch(self, prefix: str, bell: threading.Event) -> SilentWatch:
         return SilentWatch()
@@ -184,6 +194,21 @@ def _enter(folder: int, name: str, *, create: bool) -> int:
             os.mkdir(name, dir_fd=folder)
             os.fsync(folder)
     return os.open(name, _FOLDER, dir_fd=folder)
+
+
+def _names(folder: int) -> Iterator[str]:
+    """What lies directly in the folder: objects, and with a slash folders that hold an object somewhere."""
+    for name in os.listdir(folder):
+        mode = os.lstat(name, dir_fd=folder).st_mode
+        if stat.S_ISREG(mode) and not name.startswith("."):
+            yield name
+        elif stat.S_ISDIR(mode):
+            inside = os.open(name, _FOLDER, dir_fd=folder)
+            try:
+                if any(True for _ in _files(inside)):
+                    yield f"{name}/"
+            finally:
+                os.close(inside)
 
 
 def _files(folder: int) -> Iterator[str]:

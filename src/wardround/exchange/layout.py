@@ -94,6 +94,16 @@ def check_prefix(prefix: str) -> str:
     return prefix
 
 
+def check_folder(prefix: str) -> str:
+    """`prefix`, if it is empty, or a legal key and one slash.
+
+    Raises RefusedError (`illegal-name`).
+    """
+    if prefix and not prefix.endswith("/"):
+        raise RefusedError(f"prefix {prefix[:80]!r} does not end with a slash", code="illegal-name")
+    return check_prefix(prefix)
+
+
 @dataclass(frozen=True)
 class Layout:
     """The buckets of one federation.

@@ -91,6 +91,9 @@ class PatientStore:
     def list(self, prefix: str) -> Iterator[str]:
         return iter(self.exchange.repeat(lambda: [*self.inner.list(prefix)]))
 
+    def names(self, prefix: str) -> Iterator[str]:
+        return iter(self.exchange.repeat(lambda: [*self.inner.names(prefix)]))
+
     def watch(self, prefix: str, bell: threading.Event) -> Watch:
         return self.inner.watch(prefix, bell)
 

@@ -38,7 +38,7 @@ from wardround.exchange.errors import (
     UntrustedError,
 )
 from wardround.exchange.files import whole_file
-from wardround.exchange.layout import check_bucket, check_key, check_prefix
+from wardround.exchange.layout import check_bucket, check_folder, check_key, check_prefix
 from wardround.exchange.listening import Listener
 from wardround.exchange.settings import S3Settings
 from wardround.exchange.waiting import Watch
@@ -149,14 +149,14 @@ class S3Store:
         self._write(key, put, lambda: _file_sha256(source), size)
 
     def list(self, prefix: str) -> Iterator[str]:
-        check_prefix(prefix)
-        objects = self._connection.client.list_objects
+        found = self._try(None, lambda: _keys(self._connection.client, self.name, check_prefix(prefix), True))
+        return iter([key for key in found if not key.endswith("/")])
 
-        def names() -> list[str]:
-            found = objects(self.name, prefix=prefix, recursive=True)
-            return sorted(entry.object_name for entry in found if entry.object_name and not entry.is_dir)
-
-        return iter(self._try(None, names))
+    def names(self, prefix: str) -> Iterator[str]:
+        found = self._try(
+            None, lambda: _keys(self._connection.client, self.name, check_folder(prefix), False)
+        )
+        return iter([key.removeprefix(prefix) for key in found if key != prefix])
 
     def watch(self, prefix: str, bell: threading.Event) -> Watch:
         return self._listener.watch(prefix, bell)
@@ -228,6 +228,12 @@ class S3Store:
         if response.status >= 500:
             raise urllib3.exceptions.HTTPError(f"HTTP status {response.status}")
         return None
+
+
+def _keys(client: Minio, bucket: str, prefix: str, recursive: bool) -> list[str]:
+    """Keys under a prefix, sorted; where it is not recursive, folders with their slash."""
+    found = client.list_objects(bucket, prefix=prefix, recursive=recursive)
+    return sorted(entry.object_name for entry in found if entry.object_name)
 
 
 @dataclass(frozen=True)

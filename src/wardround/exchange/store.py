@@ -49,6 +49,13 @@ class Store(Protocol):
     def list(self, prefix: str) -> Iterator[str]:
         """The keys that start with `prefix`, in ascending order."""
 
+    def names(self, prefix: str) -> Iterator[str]:
+        """What lies directly below `prefix`, which is empty or ends with a slash, in ascending order.
+
+        An object by the rest of its key, and all that lies deeper by its next segment and a slash: one request
+        for a thousand of them, however much is in there.
+        """
+
     def watch(self, prefix: str, bell: threading.Event) -> Watch:
         """A watch on what is written under `prefix`; see `waiting.wait_until`."""
 

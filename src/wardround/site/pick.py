@@ -11,9 +11,9 @@ from pathlib import Path
 
 from wardround.errors import RefusedError
 from wardround.exchange.envelope import PublicKey, SigningKey
-from wardround.exchange.errors import MissingBucketError
+from wardround.exchange.errors import MissingBucketError, MissingError
 from wardround.exchange.files import whole_file
-from wardround.exchange.layout import COORDINATOR, RUNS, Layout, check_run, run_of
+from wardround.exchange.layout import COORDINATOR, RUNS, Layout, RunKeys, check_run, run_of
 from wardround.exchange.messages import DeclinedMessage, RunMessage
 from wardround.exchange.records import Channel, Peer
 from wardround.exchange.store import Exchange, Store
@@ -35,7 +35,7 @@ def pick_run(settings: SiteSettings, exchange: Exchange, stop: threading.Event) 
     note = _note(settings)
     if note is not None and note.exists():
         return check_run(note.read_text("utf-8"))
-    picker = _Picker(settings, exchange)
+    picker = Picker(settings, exchange)
     found = wait_until([picker.shared], picker.look, seconds=settings.start_wait_s, stop=stop, prefix=RUNS)
     if found is not None and note is not None:
         note.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ def _note(settings: SiteSettings) -> Path | None:
     return settings.work / settings.federation / settings.site / "picks" / check_run(settings.run_id)
 
 
-class _Picker:
+class Picker:
     """Looks at the federation's runs. What was found out about a run that cannot change is not asked for again."""
 
     def __init__(self, settings: SiteSettings, exchange: Exchange) -> None:
@@ -60,6 +60,8 @@ class _Picker:
         self.shared: Store = exchange.store(layout.federation)
         self._own: Store = exchange.store(layout.site(settings.site))
         self._known: dict[str, RunMessage | None] = {}
+        self._ended: set[str] = set()
+        self._looked = False
         self._passed_over: set[str] = set()
 
     def look(self) -> str | None:
@@ -73,15 +75,29 @@ class _Picker:
         return next((run for run, message in newest if not self._is_declined(run, message)), None)
 
     def _open_runs(self) -> dict[str, RunMessage]:
+        return dict(self._read_all(self._later() if self._looked else self._first()))
+
+    def _first(self) -> set[str]:
+        """Runs that have not ended. All keys are listed this once: that is fewer requests than one for each run."""
         keys = [*self.shared.list(RUNS)]
-        ended = {run_of(key, "final.json") for key in keys}
-        described = {run for key in keys if (run := run_of(key, "run.json")) is not None}
-        return dict(self._read_all(described - ended))
+        self._ended = {run for key in keys if (run := run_of(key, "final.json")) is not None}
+        self._looked = True
+        return {run for key in keys if (run := run_of(key, "run.json")) is not None} - self._ended
+
+    def _later(self) -> set[str]:
+        """The same, by one request for a thousand runs, and one for each that had not ended when it was last seen."""
+        found = {run_of(f"{RUNS}{name}run.json", "run.json") for name in self.shared.names(RUNS)}
+        left = {run for run in found if run is not None} - self._ended
+        self._ended |= {run for run in left if self.shared.exists(RunKeys(run).final)}
+        return left - self._ended
 
     def _read_all(self, runs: set[str]) -> Iterator[tuple[str, RunMessage]]:
         for run in sorted(runs):
             if run not in self._known:
-                self._known[run] = self._read(run)
+                try:
+                    self._known[run] = self._read(run)
+                except MissingError:
+                    continue  # it is just being opened
             if (message := self._known[run]) is not None:
                 yield run, message
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from wardround.cli.kubeflow_options import DEFAULT_URL, CaFile, Namespace, TokenFile, Ui, Url, connect
+from wardround.cli.kubeflow_options import Place, at_kubeflow
 from wardround.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -56,14 +56,11 @@ def compile_(
 
 
 @app.command()
+@at_kubeflow()
 def register(
     which: Which,
     profile: ProfileFile,
-    namespace: Namespace = None,
-    kfp_url: Url = DEFAULT_URL,
-    token_file: TokenFile = None,
-    ca_file: CaFile = None,
-    kfp_ui: Ui = None,
+    place: Place,
     parameters: Parameters = None,
     recurring_cron: Cron = None,
     recurring_seconds: Seconds = None,
@@ -77,7 +74,7 @@ def register(
     if recurring and no_recurring:
         raise ConfigurationError("--no-recurring goes with neither --recurring-cron nor --recurring-seconds")
     chosen = Profile.load(profile)
-    kubeflow = connect(namespace, kfp_url, token_file, ca_file, kfp_ui)
+    kubeflow = place.connect()
     version = _register(kubeflow, which, chosen)
     runs = _Runs(kubeflow, chosen, version, _read(parameters))
     if recurring:
@@ -89,27 +86,21 @@ def register(
 
 
 @app.command()
-def check(
-    namespace: Namespace = None,
-    kfp_url: Url = DEFAULT_URL,
-    token_file: TokenFile = None,
-    ca_file: CaFile = None,
-) -> None:
+@at_kubeflow(links=False)
+def check(place: Place) -> None:
     """See that Kubeflow Pipelines accepts this account in its namespace."""
     from wardround.kubeflow.register import count_runs
 
-    kubeflow = connect(namespace, kfp_url, token_file, ca_file, None)
+    kubeflow = place.connect()
     typer.echo(
-        f"Kubeflow Pipelines at {kfp_url} accepts us in {kubeflow.namespace}: {count_runs(kubeflow)} runs"
+        f"Kubeflow Pipelines at {place.kfp_url} accepts us in {kubeflow.namespace}: {count_runs(kubeflow)} runs"
     )
 
 
 @app.command()
+@at_kubeflow(links=False)
 def keep(
-    namespace: Namespace = None,
-    kfp_url: Url = DEFAULT_URL,
-    token_file: TokenFile = None,
-    ca_file: CaFile = None,
+    place: Place,
     most: Annotated[int, typer.Option(min=0, help="How often a run may be started again.")] = 5,
     within_seconds: Annotated[float, typer.Option(min=0, help="Leave runs that ended before.")] = 3600.0,
     watch: Annotated[bool, typer.Option("--watch", help="Go on until Ctrl-C, as the charts do.")] = False,
@@ -125,7 +116,7 @@ def keep(
     from wardround.kubeflow.keep import Rule
     from wardround.kubeflow.keep import keep as keep_once
 
-    kubeflow, rule = connect(namespace, kfp_url, token_file, ca_file, None), Rule(most, within_seconds)
+    kubeflow, rule = place.connect(), Rule(most, within_seconds)
     cluster = connect_cluster(kubeflow.namespace)
     if watch:
         _keep_watching(kubeflow, cluster, rule, health_port)

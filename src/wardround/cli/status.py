@@ -3,11 +3,11 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wardround.cli.kubeflow_options import DEFAULT_URL, CaFile, Namespace, TokenFile, Ui, Url, connect
+from wardround.cli.kubeflow_options import Place, at_kubeflow
 
 if TYPE_CHECKING:
     from wardround.kubeflow.find import KubeflowRun
@@ -27,16 +27,14 @@ MlflowUi = Annotated[
 ]
 
 
+@at_kubeflow()
 def status(
     run: RunName,
     settings: Settings = None,
     as_json: Json = False,
     mlflow_ui: MlflowUi = None,
-    namespace: Namespace = None,
-    kfp_url: Url = DEFAULT_URL,
-    token_file: TokenFile = None,
-    ca_file: CaFile = None,
-    kfp_ui: Ui = None,
+    *,
+    place: Place,
 ) -> None:
     """Show a run: rounds, sites, the last outcome, and where to look in Kubeflow and MLflow.
 
@@ -46,16 +44,15 @@ def status(
     from wardround.kubeflow.status import StatusSettings
 
     chosen = StatusSettings.load(settings)
-    where = (namespace, kfp_url, token_file, ca_file, kfp_ui)
     try:
         found = _read(chosen, run)
     except MissingError:
         # Submitted, but its first step has not begun.
-        if not (parts := _kubeflow(chosen.federation, run, *where)):
+        if not (parts := _kubeflow(chosen.federation, run, place)):
             raise
         _print_unopened(chosen.federation, run, parts, as_json)
         return
-    parts = _kubeflow(found.federation, found.run, *where)
+    parts = _kubeflow(found.federation, found.run, place)
     registry = mlflow_ui or found.registry
     model = f"{registry.rstrip('/')}/#/models/{found.model_name}" if registry else None
     if as_json:
@@ -75,13 +72,13 @@ def _read(chosen: "StatusSettings", run: str) -> "RunStatus":
     )
 
 
-def _kubeflow(federation: str, run: str, namespace: str | None, *where: Any) -> "list[KubeflowRun]":
+def _kubeflow(federation: str, run: str, place: Place) -> "list[KubeflowRun]":
     from wardround.kubeflow.client import in_pod
     from wardround.kubeflow.find import find_runs
 
-    if namespace is None and not in_pod():
+    if place.namespace is None and not in_pod():
         return []
-    return find_runs(connect(namespace, *where), federation, run)
+    return find_runs(place.connect(), federation, run)
 
 
 def _print_unopened(federation: str, run: str, parts: "list[KubeflowRun]", as_json: bool) -> None:

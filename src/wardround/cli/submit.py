@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from wardround.cli.kubeflow_options import DEFAULT_URL, CaFile, Namespace, TokenFile, Ui, Url, connect
+from wardround.cli.kubeflow_options import Place, at_kubeflow
 from wardround.errors import ConfigurationError
 
 Recipe = Annotated[Path | None, typer.Argument(metavar="RECIPE", help="Recipe (YAML).")]
@@ -24,6 +24,7 @@ Quorum = Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's
 Parameters = Annotated[Path | None, typer.Option(help="More of the pipeline's parameters (YAML or JSON).")]
 
 
+@at_kubeflow()
 def submit(
     recipe: Recipe = None,
     site: Site = False,
@@ -32,11 +33,8 @@ def submit(
     rounds: Rounds = None,
     quorum: Quorum = None,
     parameters: Parameters = None,
-    namespace: Namespace = None,
-    kfp_url: Url = DEFAULT_URL,
-    token_file: TokenFile = None,
-    ca_file: CaFile = None,
-    kfp_ui: Ui = None,
+    *,
+    place: Place,
 ) -> None:
     """Compile a recipe, publish its plan and start the coordinator's run of it in Kubeflow.
 
@@ -48,7 +46,7 @@ def submit(
     set_up_logging()
     if site == (recipe is not None):
         raise ConfigurationError("give either a recipe, or --site")
-    kubeflow = connect(namespace, kfp_url, token_file, ca_file, kfp_ui)
+    kubeflow = place.connect()
     chosen = _parameters(parameters, run=run, rounds=rounds, quorum=quorum)
     if recipe is not None:
         _submit_recipe(kubeflow, settings, recipe, chosen)

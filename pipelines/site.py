@@ -63,8 +63,12 @@ def make(profile: Profile) -> BaseComponent:
         }
         prepared = _step(preprocess(**who, **images, **which), profile, "preprocess")
         reads_images(prepared, profile)
-        # The run that preprocess found, or none: the later steps never look for one by themselves.
-        found = {"run": prepared.outputs["run_name"], "data": prepared.outputs["dataset"]}
+        # The run that preprocess found, or none and why: the later steps never look for one by themselves.
+        found = {
+            "run": prepared.outputs["run_name"],
+            "reason": prepared.outputs["reason"],
+            "data": prepared.outputs["dataset"],
+        }
         trained = _step(train(**who, **found), profile, "train")
         reported = evaluate_site(**who, **found, show_local_figures=show_local_figures_in_kubeflow)
         _step(reported, profile, "evaluate").after(trained)

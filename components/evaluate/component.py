@@ -33,6 +33,7 @@ def evaluate_site(
     federation: str,
     site: str,
     run: str,
+    reason: str,
     exchange: str,
     coordinator_key: str,
     key_file: str,

@@ -25,6 +25,7 @@ def preprocess(
     settings: str,
     run_name: dsl.OutputPath(str),  # type: ignore[valid-type]
     status: dsl.OutputPath(str),  # type: ignore[valid-type]
+    reason: dsl.OutputPath(str),  # type: ignore[valid-type]
     dataset: dsl.OutputPath(str),  # type: ignore[valid-type]
     dataset_digest: dsl.OutputPath(str),  # type: ignore[valid-type]
     plan_digest: dsl.OutputPath(str),  # type: ignore[valid-type]

@@ -10,6 +10,7 @@ def train(
     federation: str,
     site: str,
     run: str,
+    reason: str,
     exchange: str,
     coordinator_key: str,
     key_file: str,

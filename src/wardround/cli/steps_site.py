@@ -1,5 +1,6 @@
 """What a site's steps do around the work itself: run it until a signal, and leave outputs and reports."""
 
+import html
 import json
 import logging
 import os
@@ -31,31 +32,53 @@ _LOG = logging.getLogger(__name__)
 READ_ONLY = "WARDROUND_IMAGES_READ_ONLY"
 
 
-IDLE = "idle"
+# Why a run has nothing to do: the word before the colon is its status.
+_IDLE = "idle: no run was open that this site could take part in"
 
 
 def run_preprocess(given: Step[SiteSettings], source: "Source") -> None:
-    """Outputs: `run_name`, `status`, `dataset` (folder), `dataset_digest`, `plan_digest`; idle without an open run."""
+    """Outputs: `run_name`, `status`, `reason`, `dataset` (folder), `dataset_digest`, `plan_digest`.
+
+    In a pipeline, a plan that is not approved ends it well, with nothing done and a reason that says so: Kubeflow would
+    repeat a failed step, and no repetition approves a plan.
+    """
     # Training and evaluation run where no DICOM library is installed.
     from wardround.site.intake import preprocess
+    from wardround.site.plans import ApprovalError
 
     _warn_if_writable(given.settings.dicom)
-    with shown_progress() as progress:
-        made = run_until_signal(lambda stop: preprocess(given.settings, source, stop, progress))
+    try:
+        with shown_progress() as progress:
+            made = run_until_signal(lambda stop: preprocess(given.settings, source, stop, progress))
+    except ApprovalError as error:
+        if not given.executor.is_task:
+            raise
+        _LOG.error("%s [%s]", error, error.code)
+        _write_nothing(given, f"declined: not approved; approve with wardround site approve {error.digest}")
+        return
     if made is None:
-        _LOG.info("no run is open that this site could take part in: nothing to do")
-        names = ("run_name", "dataset", "dataset_digest", "plan_digest")
-        given.executor.write({**dict.fromkeys(names, ""), "status": IDLE})
+        _write_nothing(given, _IDLE)
         return
     _log_dataset(made, given.settings.work)
     values = {
         "run_name": made.run,
         "status": "prepared",
+        "reason": "prepared",
         "dataset": str(made.folder),
         "dataset_digest": made.info.digest,
         "plan_digest": made.plan_digest,
     }
     given.executor.write(values)
+
+
+def _write_nothing(given: Step[SiteSettings], reason: str) -> None:
+    _LOG.info("nothing to do: %s", reason)
+    names = ("run_name", "dataset", "dataset_digest", "plan_digest")
+    given.executor.write({**dict.fromkeys(names, ""), "status": _status(reason), "reason": reason})
+
+
+def _status(reason: str) -> str:
+    return reason.partition(":")[0]
 
 
 def _log_dataset(made: "Prepared", work: Path) -> None:
@@ -85,22 +108,23 @@ def run_train(given: Step[SiteSettings]) -> None:
     """Outputs: `status`, `rounds_answered`, and `metrics` with counts of rounds."""
     from wardround.site.commands import train
 
-    if _is_idle(given):
-        counts, status = {"rounds_answered": 0, "rounds_refused": 0}, IDLE
+    if (reason := _reason(given)) is not None:
+        counts, status, told = {"rounds_answered": 0, "rounds_refused": 0}, _status(reason), _told(reason)
     else:
         summary = run_until_signal(partial(train, given.settings))
         counts = {"rounds_answered": len(summary.answered), "rounds_refused": len(summary.refused)}
-        status = summary.final.status if summary.final else "unknown"
-    given.executor.write({"status": status, **counts}, {"metrics": Artifact(counts)})
+        status, told = summary.final.status if summary.final else "unknown", {}
+    given.executor.write({"status": status, **counts}, {"metrics": Artifact({**counts, **told})})
 
 
 def run_evaluate(given: Step[SiteSettings], show_local: bool) -> None:
     """Writes report.json and report.html into the site's work folder; outputs: `metrics`, `curves`, `report`."""
     from wardround.site.evaluate import evaluate
 
-    if _is_idle(given):
-        page = "<!doctype html><title>idle</title><p>No run was open that this site could take part in.</p>"
-        shown = {"metrics": Artifact({"rounds": 0}), "curves": Artifact(), "report": Artifact(content=page)}
+    if (reason := _reason(given)) is not None:
+        page = f"<!doctype html><title>{_status(reason)}</title><p>Nothing was trained. {html.escape(reason)}.</p>"
+        metrics = Artifact({"rounds": 0, **_told(reason)})
+        shown = {"metrics": metrics, "curves": Artifact(), "report": Artifact(content=page)}
         given.executor.write({}, shown)
         return
     found = run_until_signal(partial(evaluate, given.settings))
@@ -113,17 +137,24 @@ def run_evaluate(given: Step[SiteSettings], show_local: bool) -> None:
     given.executor.write({}, {**artifacts(found, figures), "report": Artifact(content=report)})
 
 
-def _is_idle(given: Step[SiteSettings]) -> bool:
-    """Whether the step before found no run: then a pipeline's later steps have nothing to do.
+def _told(reason: str) -> dict[str, str]:
+    """What a page of Kubeflow shows beside the counts, which alone could be those of a run that only went badly."""
+    status, _, text = reason.partition(": ")
+    return {status: text}
+
+
+def _reason(given: Step[SiteSettings]) -> str | None:
+    """Why a pipeline's later steps have nothing to do: the step before found no run, or none that it may take part in.
 
     Raises ConfigurationError outside of a pipeline, where nobody looked for one.
     """
     if given.settings.run:
-        return False
+        return None
     if not given.executor.is_task:
         raise ConfigurationError("--run is not given; name the run")
-    _LOG.info("no run was open: nothing to do")
-    return True
+    reason = str(given.executor.inputs.get("reason") or _IDLE)
+    _LOG.info("nothing to do: %s", reason)
+    return reason
 
 
 def artifacts(found: Any, figures: Any) -> dict[str, Artifact]:

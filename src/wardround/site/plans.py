@@ -28,6 +28,13 @@ class ApprovalError(WardroundError):
 
     code = "not-approved"
 
+    def __init__(self, plan: Plan, missing: str) -> None:
+        super().__init__(
+            f"plan {plan.digest} {missing}. Look at it: wardround plan show {plan.folder}; and if it may run, "
+            f"wardround site approve {plan.digest}; then start again"
+        )
+        self.digest = plan.digest
+
 
 def find_run(seat: Seat) -> RunMessage:
     """The run's signed description, once it is there.
@@ -74,10 +81,7 @@ def _checked_plan(seat: Seat) -> Plan:
     plan = fetch_plan(seat)
     missing = why_not_approved(seat.settings, plan.digest)
     if missing is not None:
-        raise ApprovalError(
-            f"plan {plan.digest} {missing}. Look at it: wardround plan show {plan.folder}; and if it may run, "
-            f"wardround site approve {plan.digest}; then start again"
-        )
+        raise ApprovalError(plan, missing)
     check_operations(plan)
     return plan
 

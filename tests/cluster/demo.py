@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import pydicom
 import yaml
 from tests.cluster.shell import ROOT
 
@@ -44,6 +45,15 @@ class Demo:
     def images(self, site: str) -> Path:
         """A hospital's DICOM files and labels."""
         return self.root / "data" / site
+
+    def identifiers(self, site: str) -> set[bytes]:
+        """What tells a patient or a study in the headers of the hospital's files."""
+        found: set[bytes] = set()
+        for file in sorted(self.images(site).rglob("*.dcm")):
+            header = pydicom.dcmread(file, stop_before_pixels=True)
+            for name in ("PatientID", "PatientName", "AccessionNumber", "StudyInstanceUID", "SOPInstanceUID"):
+                found.add(str(header.get(name) or "").encode())
+        return {each for each in found if len(each) > 4}
 
     def split_key(self, site: str) -> Path:
         """The key that assigned its patients to splits."""

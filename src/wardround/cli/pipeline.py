@@ -101,7 +101,7 @@ def check(place: Place) -> None:
 @at_kubeflow(links=False)
 def keep(
     place: Place,
-    most: Annotated[int, typer.Option(min=0, help="How often a run may be started again.")] = 5,
+    most: Annotated[int, typer.Option(min=0, help="With --watch: how often a run may be started again.")] = 5,
     within_seconds: Annotated[float, typer.Option(min=0, help="Leave runs that ended before.")] = 3600.0,
     watch: Annotated[bool, typer.Option("--watch", help="Go on until Ctrl-C, as the charts do.")] = False,
     health_port: Annotated[
@@ -116,12 +116,12 @@ def keep(
     from wardround.kubeflow.keep import Rule
     from wardround.kubeflow.keep import keep as keep_once
 
-    kubeflow, rule = place.connect(), Rule(most, within_seconds)
+    kubeflow = place.connect()
     cluster = connect_cluster(kubeflow.namespace)
     if watch:
-        _keep_watching(kubeflow, cluster, rule, health_port)
+        _keep_watching(kubeflow, cluster, Rule(most, within_seconds), health_port)
     else:
-        for kept in keep_once(kubeflow, cluster, rule):
+        for kept in keep_once(kubeflow, cluster, within_seconds):
             _tell(kept)
 
 

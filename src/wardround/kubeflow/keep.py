@@ -2,8 +2,9 @@
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from wardround.cluster.connect import Cluster
@@ -25,7 +26,7 @@ _SOON_TIMES = 12
 
 @dataclass(frozen=True)
 class Rule:
-    """A run is started again at most `most` times, if it was lost in the last `within_s` seconds."""
+    """Runs are started again that were lost in the last `within_s` seconds, each at most `most` times by one keeper."""
 
     most: int = 5
     within_s: float = 3600.0
@@ -40,12 +41,12 @@ class Kept:
     what: What
 
 
-def keep(kubeflow: Kubeflow, cluster: Cluster, rule: Rule) -> Iterator[Kept]:
-    """Looks once, and retries every lost run of our pipelines; steps that succeeded are kept.
+def keep(kubeflow: Kubeflow, cluster: Cluster, within_s: float) -> Iterator[Kept]:
+    """Looks once, and retries every run of our pipelines that was lost; steps that succeeded are kept.
 
     Raises KubeflowError, ClusterError.
     """
-    return _retry_all(kubeflow, look(cluster, PIPELINES, rule.within_s), rule)
+    return (_retry(kubeflow, lost) for lost in look(cluster, PIPELINES, within_s).lost)
 
 
 def keep_watching(
@@ -73,18 +74,22 @@ def keep_watching(
 
 @dataclass
 class _Watching:
-    """What was told already, and how often in a row Kubeflow did not know yet that a run had failed."""
+    """What was told already, how often each run was retried, and how often in a row Kubeflow was behind Argo.
+
+    Kubeflow forgets that a run had failed when it retries it, so the keeper counts.
+    """
 
     kubeflow: Kubeflow
     cluster: Cluster
     rule: Rule
     told: Callable[[Kept], None]
     known: frozenset[tuple[str, str]] = frozenset()
+    retries: Counter[str] = field(default_factory=Counter)
     hurried: int = 0
 
     def look(self) -> Look:
         found = look(self.cluster, PIPELINES, self.rule.within_s)
-        kept = [*_retry_all(self.kubeflow, found, self.rule)]
+        kept = [self._keep(lost) for lost in found.lost]
         for each in kept:
             if each.what == "retried" or (each.lost.run_id, each.what) not in self.known:
                 self.told(each)
@@ -96,17 +101,19 @@ class _Watching:
         """Whether to look again soon instead of waiting for an event."""
         return 0 < self.hurried <= _SOON_TIMES
 
+    def _keep(self, lost: LostRun) -> Kept:
+        if self.retries[lost.run_id] >= self.rule.most:
+            return Kept(lost, lost.workflow, "given up")
+        kept = _retry(self.kubeflow, lost)
+        self.retries[lost.run_id] += kept.what == "retried"
+        return kept
 
-def _retry_all(kubeflow: Kubeflow, found: Look, rule: Rule) -> Iterator[Kept]:
-    return (_retry(kubeflow, lost, rule.most) for lost in found.lost)
 
-
-def _retry(kubeflow: Kubeflow, lost: LostRun, most: int) -> Kept:
+def _retry(kubeflow: Kubeflow, lost: LostRun) -> Kept:
     api = kubeflow.runs
     run = kubeflow.call(f"look at run {lost.run_id}", api.run_service_get_run, lost.run_id)
     if run.state != "FAILED":
+        # A person ended it, or Kubeflow has not yet heard how the workflow stands.
         return Kept(lost, run.display_name, "not failed yet")
-    if sum(status.state == "FAILED" for status in run.state_history or ()) > most:
-        return Kept(lost, run.display_name, "given up")
     kubeflow.call(f"retry run {run.display_name}", api.run_service_retry_run, lost.run_id)
     return Kept(lost, run.display_name, "retried")

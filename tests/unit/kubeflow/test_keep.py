@@ -20,14 +20,16 @@ from wardround.kubeflow.alive import Pulse
 from wardround.kubeflow.client import Connection, Kubeflow
 from wardround.kubeflow.keep import Kept, Rule, keep, keep_watching
 
-RULE = Rule(most=2, within_s=1e10)
+FOR_EVER = 1e10
+RULE = Rule(most=2, within_s=FOR_EVER)
 
 
 class Servers:
-    """Both APIs: workflows whose pods were deleted, and the state history of each run."""
+    """Both APIs: workflows whose pods were deleted, and the state of each run."""
 
     def __init__(self) -> None:
-        self.histories: dict[str, list[str]] = {}
+        self.states: dict[str, str] = {}
+        self.after_retry = "RUNNING"
         self.pipeline = "wardround-site"
         self.retried: list[str] = []
         self.tokens: list[str] = []
@@ -59,21 +61,14 @@ class Servers:
             return 503, {"message": "away"}
         if "/workflows" in path:
             # A list has its version; a watch (which starts from one) ends at once, without an event.
-            lost = [self._workflow(run) for run, states in self.histories.items() if states[-1] != "RUNNING"]
+            lost = [self._workflow(run) for run, state in self.states.items() if state != "RUNNING"]
             return 200, {} if "watch=True" in path else {"items": lost, "metadata": {"resourceVersion": "7"}}
         run = path.rsplit("/", 1)[-1].partition(":")[0]
         if method == "POST":
             self.retried.append(run)
-            self.histories[run].append("RUNNING")
+            self.states[run] = self.after_retry
             return 200, {}
-        states = self.histories[run]
-        history = [{"state": state} for state in states]
-        return 200, {
-            "run_id": run,
-            "display_name": f"ward/{run}/a",
-            "state": states[-1],
-            "state_history": history,
-        }
+        return 200, {"run_id": run, "display_name": f"ward/{run}/a", "state": self.states[run]}
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         servers = self
@@ -104,28 +99,35 @@ def servers() -> Iterator[Servers]:
     made.close()
 
 
-def test_a_lost_run_is_retried_and_one_that_was_retried_too_often_is_given_up(servers: Servers) -> None:
-    servers.histories = {
-        "once": ["RUNNING", "FAILED"],
-        "often": ["FAILED", "RUNNING", "FAILED", "RUNNING", "FAILED"],
-        "ended": ["RUNNING", "CANCELED"],
-    }
-    found = {kept.lost.run_id: kept.what for kept in keep(servers.kubeflow(), servers.cluster(), RULE)}
-    assert found == {"once": "retried", "often": "given up", "ended": "not failed yet"}
-    assert servers.retried == ["once"]
+def test_a_lost_run_is_retried_and_one_that_a_person_ended_is_not(servers: Servers) -> None:
+    servers.states = {"lost": "FAILED", "ended": "CANCELED"}
+    found = {kept.lost.run_id: kept.what for kept in keep(servers.kubeflow(), servers.cluster(), FOR_EVER)}
+    assert found == {"lost": "retried", "ended": "not failed yet"}
+    assert servers.retried == ["lost"]
 
 
 def test_runs_of_other_pipelines_and_runs_that_ended_long_ago_are_left(servers: Servers) -> None:
-    servers.histories = {"a": ["FAILED"]}
-    assert not [*keep(servers.kubeflow(), servers.cluster(), Rule(within_s=3600))]
+    servers.states = {"a": "FAILED"}
+    assert not [*keep(servers.kubeflow(), servers.cluster(), within_s=3600)]
     servers.pipeline = "somebody-elses"
-    assert not [*keep(servers.kubeflow(), servers.cluster(), RULE)]
+    assert not [*keep(servers.kubeflow(), servers.cluster(), FOR_EVER)]
     assert servers.retried == []
+
+
+def test_a_run_that_is_lost_again_and_again_is_given_up_in_the_end(servers: Servers) -> None:
+    servers.states, servers.after_retry = {"a": "FAILED"}, "FAILED"
+    told: list[Kept] = []
+    stop = threading.Event()
+    for _ in keep_watching(servers.kubeflow(), servers.cluster(), RULE, told.append, stop):
+        if told[-1].what == "given up":
+            stop.set()
+    assert [kept.what for kept in told] == ["retried", "retried", "given up"]
+    assert servers.retried == ["a", "a"]
 
 
 def test_a_keeper_sits_out_servers_that_are_away(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wardround.kubeflow.keep._SOON_SECONDS", 0.01)
-    servers.histories, servers.failures = {"a": ["FAILED"]}, 3
+    servers.states, servers.failures = {"a": "FAILED"}, 3
     told: list[Kept] = []
     stop = threading.Event()
     for _ in keep_watching(servers.kubeflow(), servers.cluster(), RULE, told.append, stop):
@@ -135,11 +137,11 @@ def test_a_keeper_sits_out_servers_that_are_away(servers: Servers, monkeypatch: 
 
 
 def test_a_token_that_is_renewed_in_its_file_is_used(servers: Servers, tmp_path: Path) -> None:
-    servers.histories = {"a": ["FAILED"], "b": ["FAILED"]}
+    servers.states = {"a": "FAILED", "b": "FAILED"}
     token = tmp_path / "token"
     token.write_text("first")
     kubeflow = servers.kubeflow(token)
-    for _ in keep(kubeflow, servers.cluster(), RULE):
+    for _ in keep(kubeflow, servers.cluster(), FOR_EVER):
         token.write_text("second")
     sent = [each for each in servers.tokens if each]
     assert sent == ["Bearer first"] * 2 + ["Bearer second"] * 2

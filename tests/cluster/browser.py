@@ -8,8 +8,17 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect, sync_playwright
 
-# No sandbox: the tests run as root. The rest keeps the browser from asking the world for updates.
-_OPTIONS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-component-update", "--disable-sync"]
+# No sandbox: the tests run as root. The rest keeps the browser from asking the world, where it would wait for answers
+# before it loads a page.
+_OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 CHROMIUM = "/usr/bin/chromium"
 
 

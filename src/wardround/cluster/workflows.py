@@ -18,6 +18,7 @@ _PAGE = 20  # a workflow is some 100 kB
 _GROUP, _VERSION, _KIND = "argoproj.io", "v1alpha1", "workflows"
 _ENDED_BADLY = "workflows.argoproj.io/completed=true,workflows.argoproj.io/phase in (Failed,Error)"
 _RUN_LABEL = "pipeline/runid"
+_NAME_FLAG = "--pipeline_name"
 _GONE = 410  # the version to watch from is too old
 
 
@@ -99,6 +100,14 @@ def lost_run(workflow: Mapping[str, Any]) -> LostRun | None:
 
 
 def _is_of(workflow: Mapping[str, Any], pipelines: tuple[str, ...], since: datetime) -> bool:
-    name, ended = workflow["metadata"]["name"], workflow.get("status", {}).get("finishedAt")
-    ours = any(name.startswith(f"{pipeline}-") for pipeline in pipelines)
-    return ours and ended is not None and datetime.fromisoformat(ended) >= since
+    ended = workflow.get("status", {}).get("finishedAt")
+    return _pipeline(workflow) in pipelines and ended is not None and datetime.fromisoformat(ended) >= since
+
+
+def _pipeline(workflow: Mapping[str, Any]) -> str | None:
+    """The pipeline's name: Kubeflow's driver is told it. Workflows of a recurring run are named after that instead."""
+    for template in workflow.get("spec", {}).get("templates", ()):
+        arguments = template.get("container", {}).get("args") or []
+        if _NAME_FLAG in arguments[:-1]:
+            return str(arguments[arguments.index(_NAME_FLAG) + 1])
+    return None

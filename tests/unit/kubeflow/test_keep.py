@@ -50,8 +50,12 @@ class Servers:
 
     def _workflow(self, run: str) -> dict[str, Any]:
         pod = {"type": "Pod", "phase": "Error", "message": "pod deleted", "displayName": "train"}
+        driver = {
+            "container": {"args": ["--type", "ROOT_DAG", "--pipeline_name", self.pipeline, "--run_id", run]}
+        }
         return {
-            "metadata": {"name": f"{self.pipeline}-{run}", "labels": {"pipeline/runid": run}},
+            "metadata": {"name": f"ward-recurring-{run}", "labels": {"pipeline/runid": run}},
+            "spec": {"templates": [{"dag": {}}, driver]},
             "status": {"finishedAt": "2026-03-01T10:00:00Z", "nodes": {"a": pod}},
         }
 

@@ -20,6 +20,7 @@ _OPTIONS = [
     "--disable-sync",
 ]
 CHROMIUM = "/usr/bin/chromium"
+expect.set_options(timeout=60_000)  # the machine is busy with the runs that the pages show
 
 
 @contextmanager
@@ -32,7 +33,7 @@ def browser(login: tuple[str, str] | None = None) -> Iterator[Page]:
             viewport={"width": 1680, "height": 1050},
             http_credentials=credentials,  # type: ignore[arg-type]
         )
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(60_000)
         yield context.new_page()
         chromium.close()
 
@@ -58,7 +59,7 @@ class Kubeflow:
     def choose_pipeline(self, name: str) -> None:
         """Opens a pipeline that the chart has registered."""
         page = self.page
-        page.goto(f"{self.address}/?ns={self.namespace}#/pipelines/private")
+        page.goto(f"{self.address}/?ns={self.namespace}#/pipelines")
         page.get_by_role("link", name=name, exact=True).click()
         expect(page.locator(".react-flow__node").first).to_be_visible()
 
@@ -67,7 +68,7 @@ class Kubeflow:
         page = self.page
         page.get_by_role("button", name="Create run").click()
         page.get_by_role("button", name="Choose").nth(2).click()
-        page.get_by_role("cell", name=experiment, exact=True).click()
+        page.get_by_role("dialog").get_by_text(experiment, exact=True).click()
         page.get_by_role("button", name="Use this experiment").click()
         expect(page.locator(f"input[disabled][value='{experiment}']")).to_be_visible()
         for name, value in parameters.items():

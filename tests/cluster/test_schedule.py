@@ -43,6 +43,7 @@ def published(cluster: Cluster, demo: Demo) -> Iterator[Published]:
     finally:
         for site in SITES:
             cluster.install_site(site, key, pipeline={"start": "nothing"})
+            _end_runs(cluster, SITES[site])
 
 
 def test_those_who_approve_take_part_by_themselves(published: Published, cluster: Cluster) -> None:
@@ -63,3 +64,11 @@ def test_schedules_end_with_the_setting(published: Published, cluster: Cluster) 
     client = kubeflow.client(cluster.bed.kfp, namespace, cluster.token(namespace))
     jobs = client.list_recurring_runs(namespace=namespace, page_size=50).recurring_runs or []
     assert jobs
+
+
+def _end_runs(cluster: Cluster, namespace: str) -> None:
+    """Ends what the schedule has started last: it would wait for the next test's run, and take part in it."""
+    client = kubeflow.client(cluster.bed.kfp, namespace, cluster.token(namespace))
+    for run in client.list_runs(namespace=namespace, page_size=100).runs or []:
+        if run.state not in kubeflow.ENDED:
+            client.terminate_run(run.run_id)

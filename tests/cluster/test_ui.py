@@ -36,7 +36,7 @@ def pages() -> Iterator[tuple[Page, Page]]:
         pytest.skip(f"{CHROMIUM} is not installed")
     with browser() as first:
         other = first.context.browser.new_context(viewport={"width": 1680, "height": 1050}).new_page()  # type: ignore[union-attr]
-        other.set_default_timeout(30_000)
+        other.set_default_timeout(60_000)
         yield first, other
 
 

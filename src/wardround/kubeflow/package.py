@@ -11,6 +11,8 @@ import warnings
 from pathlib import Path
 from types import ModuleType
 
+import yaml
+
 from wardround.errors import ConfigurationError
 from wardround.kubeflow.profile import Profile
 
@@ -40,6 +42,12 @@ def compile_package(name: str, profile: Profile, out: Path) -> Path:
 def version_name(package: Path) -> str:
     """A name for a version of a pipeline that follows from its content: 16 digits of its SHA-256."""
     return hashlib.sha256(package.read_bytes()).hexdigest()[:16]
+
+
+def description(package: Path) -> str:
+    """What a compiled pipeline says of itself; Kubeflow's list of pipelines shows it."""
+    specification = next(yaml.safe_load_all(package.read_text("utf-8")))
+    return str(specification["pipelineInfo"].get("description", ""))
 
 
 def _sources() -> ModuleType:

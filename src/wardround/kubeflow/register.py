@@ -6,7 +6,7 @@ from typing import Any
 
 from wardround.kubeflow.client import Kubeflow, named
 from wardround.kubeflow.errors import KubeflowMissingError
-from wardround.kubeflow.package import version_name
+from wardround.kubeflow.package import description, version_name
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def pipeline_name(name: str) -> str:
 def register(kubeflow: Kubeflow, name: str, package: Path) -> Version:
     """Uploads a compiled pipeline, unless the namespace has one with this content. Raises KubeflowError."""
     title, wanted = pipeline_name(name), version_name(package)
-    pipeline = _find_pipeline(kubeflow, title) or _make_pipeline(kubeflow, title)
+    pipeline = _find_pipeline(kubeflow, title) or _make_pipeline(kubeflow, title, package)
     found = _find_version(kubeflow, pipeline.pipeline_id, wanted)
     made = found or kubeflow.call(
         f"upload a version of {title}",
@@ -93,9 +93,9 @@ def _find_pipeline(kubeflow: Kubeflow, title: str) -> Any:
     return next((each for each in found if (each.namespace or "") == kubeflow.namespace), None)
 
 
-def _make_pipeline(kubeflow: Kubeflow, title: str) -> Any:
+def _make_pipeline(kubeflow: Kubeflow, title: str, package: Path) -> Any:
     # Without a version: the first one is named by its content, as all later ones are.
-    body = {"display_name": title, "namespace": kubeflow.namespace}
+    body = {"display_name": title, "namespace": kubeflow.namespace, "description": description(package)}
     create = kubeflow.pipelines.pipeline_service_create_pipeline
     return kubeflow.call(f"make pipeline {title}", create, body)
 

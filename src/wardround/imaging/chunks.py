@@ -104,8 +104,8 @@ def _scan(chunk: ScanChunk) -> None:
 
 
 def _decode(chunk: DecodeChunk) -> None:
-    earlier = earlier_path(chunk.result)
-    known = read_results(earlier) if earlier.exists() else Results.of({}, [])
+    earlier, names = earlier_path(chunk.result), [item.name for item in chunk.items]
+    known = read_results(earlier) if earlier.exists() else Results.of(names, {}, [])
     images, refused, fatal = known.by_place(), list(known.refused), dict(chunk.fatal)
     left = {*range(len(chunk.items))} - {*images, *(place for place, _ in refused)}
     gate = gate_of(chunk.settings)
@@ -121,7 +121,7 @@ def _decode(chunk: DecodeChunk) -> None:
         except Refusal as refusal:
             files = refuse_all(chunk.source, item.paths, refusal.reason)
             refused += [(place, one) for one in files]
-    Results.of(images, refused).write(chunk.result)
+    Results.of(names, images, refused).write(chunk.result)
     finished(chunk.result)
     earlier.unlink(missing_ok=True)
 

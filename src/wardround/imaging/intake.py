@@ -108,7 +108,7 @@ def _waiting(settings: IntakeSettings, items: Sequence[Item]) -> Counter[str]:
     """How many files of the items wait in quarantine, by reason."""
     if settings.burned_in == "ignore" or settings.quarantine is None:
         return Counter()
-    ours = {item.order[:16] for item in items}
+    ours = {item.name for item in items}
     waiting: Counter[str] = Counter()
     for entry in Quarantine(settings.quarantine).entries(State.WAITING):
         if entry.id in ours:

@@ -36,6 +36,11 @@ class Item(BaseModel):
     paths: tuple[str, ...]
     layout: Layout | None = None
 
+    @property
+    def name(self) -> str:
+        """The first digits of `order`: what the item is called in quarantine and in results."""
+        return self.order[:16]
+
 
 class Refused(BaseModel):
     """One input file that is not used (path relative to the source), why, and what kind of object it is."""

@@ -14,13 +14,12 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from wardround.imaging.begun import Begun, Decisions
 from wardround.imaging.chunks import DecodeChunk
 from wardround.imaging.items import Refused
 from wardround.imaging.results import Results, earlier_path, read_results
 
 FOLDER, NAME = "kept", "kept.json"
-
-Decisions = dict[str, tuple[str, str]]
 
 
 class KeptChunk(BaseModel):
@@ -34,19 +33,10 @@ class KeptChunk(BaseModel):
     refused: tuple[tuple[int, Refused], ...]
 
 
-class Kept(BaseModel):
-    """A finished intake: `base` names its inputs without decisions, `decisions` these, chunks by split in order."""
+class Kept(Begun):
+    """A finished intake, with its chunks by split in order."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    base: str
-    decisions: Decisions
     chunks: dict[str, tuple[KeptChunk, ...]]
-
-    def changed(self, decisions: Mapping[str, tuple[str, str]]) -> frozenset[str]:
-        """The items about which something else is said now."""
-        said = {*self.decisions, *decisions}
-        return frozenset(item for item in said if self.decisions.get(item) != decisions.get(item))
 
 
 def keep(folder: Path, base: str, decisions: Decisions, chunks: Mapping[str, Sequence[DecodeChunk]]) -> None:
@@ -88,18 +78,16 @@ def restore(out: Path, kept: Kept, changed: frozenset[str], folder: Path) -> Non
 def _restore(
     chunk: KeptChunk, found: list[tuple[np.ndarray, int]], changed: frozenset[str], folder: Path
 ) -> None:
-    again = {place for place, item in enumerate(chunk.items) if item in changed}
-    images = {place: record for place, record in zip(chunk.images, found, strict=True) if place not in again}
-    refused = [(place, one) for place, one in chunk.refused if place not in again]
-    path = folder / chunk.name
-    Results.of(images, refused).write(earlier_path(path) if again else path)
+    whole = Results.of(chunk.items, dict(zip(chunk.images, found, strict=True)), chunk.refused)
+    left, path = whole.without(changed), folder / chunk.name
+    left.write(path if left is whole else earlier_path(path))
 
 
 def _described(chunk: DecodeChunk) -> KeptChunk:
     done = read_results(chunk.result, images=False)
     return KeptChunk(
         name=chunk.result.name,
-        items=tuple(item.order[:16] for item in chunk.items),
+        items=done.items,
         images=tuple(done.places.tolist()),
         refused=done.refused,
     )

@@ -118,10 +118,6 @@ class Quarantine:
         decided = (entry for entry in self.entries() if entry.at is not None)
         return {entry.id: (entry.content, entry.state.value) for entry in decided}
 
-    def digest(self) -> bytes:
-        """SHA-256 of all decisions: another one stands for other images that may be used."""
-        return hashlib.sha256(json.dumps(sorted(self.decisions().items())).encode()).digest()
-
     def get(self, name: str) -> Entry:
         """The entry whose id is `name` or begins with it. Raises QuarantineError if there is none, or several."""
         found = [entry for entry in self.entries() if name and entry.id.startswith(name.lower())]

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wardround.imaging import kept
+from wardround.imaging import begun, kept
+from wardround.imaging.begun import Begun, Decisions
 from wardround.imaging.chunks import DecodeChunk
 from wardround.imaging.dataset import FILE_NAME, DatasetError, DatasetInfo
 from wardround.imaging.items import Refused
-from wardround.imaging.kept import Decisions
 from wardround.imaging.quarantine import Quarantine
 from wardround.imaging.settings import IntakeSettings
 from wardround.imaging.splits import keyed
@@ -56,9 +56,10 @@ class Workspace:
 
     def open(self) -> None:
         """Makes the folder. What an intake with other inputs or settings left in `out` is removed; of one in which
-        other decisions were made, all that these don't touch is taken over."""
-        if not self.folder.exists():
+        other decisions were made, finished or not, all that these don't touch is taken over."""
+        if not (self.folder / begun.NAME).exists():
             self._begin()
+        self._begun.write(self.folder)
         # The description goes first: shards without it are no dataset.
         for name in (FILE_NAME, REFUSALS, model.FILE_NAME):
             (self.out / name).unlink(missing_ok=True)
@@ -70,17 +71,32 @@ class Workspace:
         for stale in (*self.folder.glob("*.busy"), *self.folder.glob("*.part")):
             stale.unlink()
 
+    @property
+    def _begun(self) -> Begun:
+        return Begun(base=self.base, decisions=self.decisions)
+
     def _begin(self) -> None:
+        # Without a description it is an earlier version's.
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if found := begun.find(self.out / FOLDER, self.base):
+            folder, earlier = found
+            begun.forget(folder, earlier.changed(self.decisions))
+            folder.rename(self.folder)
+        else:
+            self._restore()
+
+    def _restore(self) -> None:
         part = self.folder.with_suffix(".begun")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         last = kept.read_kept(self.out / FOLDER)
-        if last is not None and self.base and last.base == self.base:
+        if last is not None and last.base == self.base:
             try:
                 kept.restore(self.out, last, last.changed(self.decisions), part)
             except DatasetError:
                 shutil.rmtree(part)
                 part.mkdir()
+        self._begun.write(part)
         part.rename(self.folder)
 
     def close(self, info: DatasetInfo, chunks: Mapping[str, Sequence[DecodeChunk]]) -> None:
@@ -89,6 +105,7 @@ class Workspace:
         part = self.out / FOLDER / "done.json.part"
         part.write_text(json.dumps({"fingerprint": self.fingerprint, "digest": info.digest}))
         os.replace(part, part.with_suffix(""))
+        begun.end(self.folder)
         shutil.rmtree(self.folder)
 
 
@@ -96,22 +113,28 @@ def workspace(
     out: Path, source: Path, paths: Sequence[str], labels: Path, settings: IntakeSettings, key: bytes
 ) -> Workspace:
     """The working folder for these inputs and what has been decided so far."""
-    store = None if settings.quarantine is None else Quarantine(settings.quarantine)
-    base = _base(source, paths, labels, settings, key)
-    return Workspace(out, _decided(base, store), base, {} if store is None else store.decisions())
+    base, decisions = _base(source, paths, labels, settings, key), _decisions(settings)
+    return Workspace(out, _decided(base, decisions), base, decisions or {})
 
 
 def fingerprint(
     source: Path, paths: Sequence[str], labels: Path, settings: IntakeSettings, key: bytes
 ) -> str:
     """A hash of everything that the output depends on: files (path, size, time), labels, settings, key, decisions."""
-    store = None if settings.quarantine is None else Quarantine(settings.quarantine)
-    return _decided(_base(source, paths, labels, settings, key), store)
+    return _decided(_base(source, paths, labels, settings, key), _decisions(settings))
 
 
-def _decided(base: str, store: Quarantine | None) -> str:
-    decisions = b"" if store is None else store.digest()
-    return hashlib.sha256(base.encode() + decisions).hexdigest()[:32]
+def _decisions(settings: IntakeSettings) -> Decisions | None:
+    return None if settings.quarantine is None else Quarantine(settings.quarantine).decisions()
+
+
+def _decided(base: str, decisions: Decisions | None) -> str:
+    said = b"" if decisions is None else _digest(decisions)
+    return hashlib.sha256(base.encode() + said).hexdigest()[:32]
+
+
+def _digest(decisions: Decisions) -> bytes:
+    return hashlib.sha256(json.dumps(sorted(decisions.items())).encode()).digest()
 
 
 def _base(source: Path, paths: Sequence[str], labels: Path, settings: IntakeSettings, key: bytes) -> str:

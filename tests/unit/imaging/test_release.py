@@ -1,5 +1,8 @@
 """A person's decision costs what it is about: only those images are read and decoded again."""
 
+import multiprocessing
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,13 +13,12 @@ from wardround.imaging import chunks, intake
 from wardround.imaging.dataset import DatasetInfo
 from wardround.imaging.quarantine import Quarantine, State
 
+Hospital = Callable[[str], DatasetInfo]
 WORDS = {"P1": "", "P2": "WARD 7 MILLER", "P3": "BORN 1961-03-04", "P4": "", "P5": "", "P6": "SMITH^JOHN"}
 
 
 @pytest.fixture
-def hospital(
-    write_xray: WriteXray, settings: Settings, label: Label, tmp_path: Path
-) -> Callable[[str], DatasetInfo]:
+def hospital(write_xray: WriteXray, settings: Settings, label: Label, tmp_path: Path) -> Hospital:
     """An intake of six images, three of them with text, into a folder of that name."""
     names = {
         write_xray(name, name, film(text, seed)): ("normal", "opacity")[seed % 2]
@@ -52,7 +54,7 @@ def shards(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_release_decodes_what_was_released_and_gives_what_a_new_intake_gives(
-    hospital: Callable[[str], DatasetInfo], decoded: list[str], tmp_path: Path
+    hospital: Hospital, decoded: list[str], tmp_path: Path
 ) -> None:
     first = hospital("out")
     assert sorted(decoded) == sorted(WORDS) and first.refusals == {"waits-in-quarantine": 3}
@@ -71,9 +73,7 @@ def test_a_release_decodes_what_was_released_and_gives_what_a_new_intake_gives(
     assert hospital("out").splits["train"].count == 3 and len(decoded) == 1
 
 
-def test_an_altered_shard_is_not_built_upon(
-    hospital: Callable[[str], DatasetInfo], decoded: list[str], tmp_path: Path
-) -> None:
+def test_an_altered_shard_is_not_built_upon(hospital: Hospital, decoded: list[str], tmp_path: Path) -> None:
     hospital("out")
     (shard,) = (tmp_path / "out").glob("*.tfrecord")
     content = bytearray(shard.read_bytes())
@@ -85,22 +85,93 @@ def test_an_altered_shard_is_not_built_upon(
     assert hospital("out") == hospital("anew") and len(decoded) == 2 * len(WORDS)
 
 
+def _killed(*preprocess: object) -> None:
+    before: list[int] = []
+
+    def kill(stage: str, done: int, _: int) -> None:
+        before.extend([done] if stage == "decode" and not before else [])
+        if before and done > before[0]:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    intake.preprocess(*preprocess, kill)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def killed(hospital: Hospital, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """An intake into `out` in a process of its own, killed once something is decoded."""
+
+    def run() -> None:
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setattr(intake, "preprocess", lambda *order: order)
+            order = hospital("out")
+        process = multiprocessing.get_context("spawn").Process(target=_killed, args=order)
+        process.start()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL and not (tmp_path / "out" / "dataset.json").exists()
+
+    return run
+
+
+def test_a_second_decision_after_a_killed_run_costs_what_it_is_about(
+    hospital: Hospital, decoded: list[str], killed: Callable[[], None], tmp_path: Path
+) -> None:
+    hospital("out")
+    store = Quarantine(tmp_path / "work")
+    first, second, third = store.entries(State.WAITING)
+    store.decide(first, State.RELEASED, "A. Steward")
+    killed()
+    # The shards of the finished intake are gone by now: what it decoded lies in the unfinished one alone.
+    assert not shards(tmp_path / "out")
+    store.decide(second, State.REJECTED, "A. Steward")
+    store.decide(store.get(first.id), State.REJECTED, "B. Steward")
+    killed()
+    store.decide(third, State.RELEASED, "A. Steward")
+    decoded.clear()
+    again = hospital("out")
+    assert len(decoded) <= 3 and set(decoded) <= {"P2", "P3", "P6"}
+    assert again == hospital("anew") and shards(tmp_path / "out") == shards(tmp_path / "anew")
+    assert again.refusals == {"rejected-in-quarantine": 2}
+
+
+def test_a_decision_during_a_first_intake_that_was_killed_costs_what_it_is_about(
+    hospital: Hospital, decoded: list[str], killed: Callable[[], None], tmp_path: Path
+) -> None:
+    store = Quarantine(tmp_path / "work")
+    while not (waiting := store.entries(State.WAITING)):
+        killed()
+    store.decide(waiting[0], State.RELEASED, "A. Steward")
+    again = hospital("out")
+    assert 0 < len(decoded) < len(WORDS)
+    assert again == hospital("anew") and shards(tmp_path / "out") == shards(tmp_path / "anew")
+
+
+def test_of_a_chunk_of_several_items_only_the_changed_ones_are_decoded_again(
+    hospital: Hospital, decoded: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "_CHUNKS", 1)
+
+    def interrupt(*_: object) -> DatasetInfo:
+        raise KeyboardInterrupt
+
+    store = Quarantine(tmp_path / "work")
+    for state in (State.RELEASED, State.REJECTED):
+        with monkeypatch.context() as once, pytest.raises(KeyboardInterrupt):
+            once.setattr(intake, "_assemble", interrupt)
+            hospital("out")
+        decoded.clear()
+        store.decide(store.entries()[0], state, "A. Steward")
+    again = hospital("out")
+    assert len(decoded) == 1 and again == hospital("anew")
+    assert shards(tmp_path / "out") == shards(tmp_path / "anew")
+
+
 def test_a_run_that_is_killed_after_a_release_goes_on_with_what_was_kept(
-    hospital: Callable[[str], DatasetInfo],
-    decoded: list[str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    hospital: Hospital, decoded: list[str], killed: Callable[[], None], tmp_path: Path
 ) -> None:
     hospital("out")
     store = Quarantine(tmp_path / "work")
     store.decide(store.entries()[0], State.RELEASED, "A. Steward")
+    killed()
     decoded.clear()
-    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
-        killed.setattr(intake, "_assemble", _stopped)
-        hospital("out")
     again = hospital("out")
-    assert len(decoded) == 1 and again == hospital("anew")
-
-
-def _stopped(*_: object) -> DatasetInfo:
-    raise KeyboardInterrupt
+    assert len(decoded) <= 1 and again == hospital("anew")

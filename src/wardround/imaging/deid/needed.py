@@ -2,7 +2,8 @@
 
 The table of actions knows no place: it removes a Requested Procedure ID everywhere, though a report's Referenced
 Request needs one, which may be empty (Type 2), or a Presentation Creation Date, which must be one (Type 1). What
-identifies nobody serves both: an empty value, or a dummy.
+identifies nobody serves both: an empty value, or a dummy. So it does where the need has a condition (Types 2C and
+1C): an object that has the attribute may have it, whether or not it must.
 """
 
 from collections.abc import Mapping
@@ -12,8 +13,11 @@ from pydicom.datadict import tag_for_keyword
 
 from wardround.imaging.deid.policy import Action
 
-# The sequence around ("" is the object itself) and its attributes of Type 2, and of Type 1.
+# Bytes of the kind that the Selector Attribute VR beside them says; the table has dummies for OB and UN alone.
+_SELECTED = "SelectorODValue SelectorOFValue SelectorOLValue SelectorOVValue SelectorOWValue"
+# The sequence around ("" is the object itself) and its attributes of Type 2 and 2C, and of Type 1 and 1C.
 _TYPE_2 = {
+    "": "ResponsiblePerson ResponsibleOrganization",
     "HangingProtocolDefinitionSequence": "ReasonForRequestedProcedureCodeSequence",
     "PatientTreatmentPreparationProcedureSequence": "PatientTreatmentPreparationProcedureParameterDescription",
     "PositionAcquisitionTemplateIdentificationSequence": "PositionAcquisitionTemplateDescription",
@@ -24,12 +28,16 @@ _TYPE_2 = {
 }
 _TYPE_1 = {
     "": "PresentationCreationDate PresentationCreationTime",
+    "AssessedAttributeValueSequence": _SELECTED,
+    "ConstraintValueSequence": _SELECTED,
     "PlanningInputInformationSequence": "ReferencedStudySequence",
     "PositionAcquisitionTemplateIdentificationSequence": "PositionAcquisitionTemplateName",
     "RTAccessoryHolderSlotSequence": "RTAccessoryHolderSlotID",
     "RTPhysicianIntentInputInstanceSequence": "ReferencedStudySequence",
     "RadiopharmaceuticalInformationSequence": "RadiopharmaceuticalStartDateTime",
+    "RecommendedDefaultValueSequence": _SELECTED,
     "ReferencedPositionReferenceInstanceSequence": "ReferencedStudySequence",
+    "RequestAttributesSequence": "RequestedProcedureID ScheduledProcedureStepID",
     "SourceSeriesInformationSequence": "SeriesDescription",
 }
 _GIVES_WAY = (None, Action.EMPTY, Action.CLEAN)

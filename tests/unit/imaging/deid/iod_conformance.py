@@ -2,7 +2,8 @@
 
 A table gives for every module its attributes with their Types and for every IOD its modules with their usage
 (mandatory, conditional, user's choice). The conditions themselves are prose, so a 1C or 2C attribute that is absent
-is no fault here; one of Type 1C that is there and empty is. What an item of a report's content needs depends on its
+is no fault here; one of Type 1C that is there and empty is. But an object that had such an attribute is taken to have
+needed it (`lost`), unless what the condition speaks of went too. What an item of a report's content needs depends on its
 value type, which the tables leave out, so these items are not looked into.
 """
 
@@ -15,6 +16,11 @@ from typing import NamedTuple
 
 from pydicom.dataset import Dataset
 
+# Attributes of which de-identification takes away what makes them needed: encrypted copies of what was removed, and the
+# interpreter of a region, who is told where the creator is.
+LAPSED = {"EncryptedAttributesSequence", "ROIInterpreterSequence"}
+# Made anew, whatever was in it.
+_REPLACED = "DeidentificationMethodCodeSequence"
 _TYPES = ("1", "1C", "2", "2C")
 _LISTS = ("basic-directory", "inventory")
 
@@ -44,6 +50,32 @@ def faults(dataset: Dataset) -> set[str]:
         own = {part.keyword for part in module.attributes if not part.path} - shared
         if module.mandatory or any(keyword in dataset for keyword in own):
             found |= {f"{module.name}: {fault}" for fault in _faults(dataset, module)}
+    return found
+
+
+def lost(before: Dataset, after: Dataset) -> set[str]:
+    """Conditional attributes (1C with a value, 2C) that an object had and lacks, though what held them is there."""
+    had, has = _conditional(before), _conditional(after)
+    return {
+        f"{where}{keyword}"
+        for (where, keyword), there in had.items()
+        if there
+        and has.get((where, keyword)) is False
+        and keyword not in LAPSED
+        and not where.startswith(_REPLACED)
+    }
+
+
+def _conditional(dataset: Dataset) -> dict[tuple[str, str], bool]:
+    found = {}
+    for module in modules_of(str(dataset.get("SOPClassUID", ""))):
+        for path, parts in _by_path(module):
+            for where, item in _items(dataset, path):
+                for part in parts:
+                    if part.type in ("1C", "2C"):
+                        empty = part.keyword in item and item[part.keyword].is_empty
+                        there = part.keyword in item and not (empty and part.type == "1C")
+                        found[where, part.keyword] = there
     return found
 
 
@@ -79,8 +111,8 @@ def _items(dataset: Dataset, path: Sequence[str], where: str = "") -> Iterator[t
     if not path:
         yield where, dataset
         return
-    for item in dataset.get(path[0]) or ():
-        yield from _items(item, path[1:], f"{where}{path[0]}/")
+    for index, item in enumerate(dataset.get(path[0]) or ()):
+        yield from _items(item, path[1:], f"{where}{path[0]}[{index}]/")
 
 
 @cache

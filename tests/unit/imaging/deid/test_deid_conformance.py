@@ -8,7 +8,7 @@ import numpy as np
 import pydicom
 import pytest
 from deid_cases import SHARED, read, rules, written
-from iod_conformance import Attribute, faults, modules_of, sop_classes
+from iod_conformance import Attribute, faults, lost, modules_of, sop_classes
 from PIL import Image, ImageCms
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -84,6 +84,7 @@ def test_a_complete_object_of_any_class_stays_complete(sop_class: str) -> None:
     for options in CHOICES.values():
         found, _ = deidentify_object(dataset, rules(**options))
         assert faults(found) - before <= UNAVOIDABLE
+        assert lost(dataset, found) == set()
 
 
 def objects() -> Iterator[Path]:
@@ -107,7 +108,8 @@ def test_real_objects_lack_nothing_that_they_had(options: dict[str, object]) -> 
                 found = outcome(dataset, chosen)
         except Refusal:
             continue
-        assert faults(found) - faults(pydicom.dcmread(path)) == set(), path.name
+        original = pydicom.dcmread(path)
+        assert faults(found) - faults(original) == set() and lost(original, found) == set(), path.name
         classes.add(str(found.SOPClassUID))
     assert len(classes) >= 8
 
@@ -119,6 +121,22 @@ def test_the_check_sees_what_is_missing() -> None:
     del dataset.PatientName, dataset.PixelRepresentation
     told = {fault.split(": ")[1] for fault in faults(dataset)}
     assert {"Modality (1) is empty", "PatientName (2) is absent"} <= told
+
+
+def test_the_check_sees_what_a_condition_may_have_asked_for() -> None:
+    dataset, less = (complete("1.2.840.10008.5.1.4.1.1.2") for _ in range(2))
+    assert lost(dataset, less) == set()
+    del less.PatientSpeciesDescription
+    less.DerivationCodeSequence = None
+    less.ResponsiblePerson = ""
+    assert lost(dataset, less) == {"PatientSpeciesDescription"}
+
+
+def test_an_animal_has_an_owner_without_a_name() -> None:
+    dataset = complete("1.2.840.10008.5.1.4.1.1.2")
+    dataset.ResponsiblePerson, dataset.ResponsibleOrganization = "Vexlund^Orrin", "Quistfarm"
+    found, _ = deidentify_object(dataset, rules())
+    assert found.ResponsiblePerson == found.ResponsibleOrganization == ""
 
 
 def test_a_colour_profile_keeps_its_colours_and_loses_its_texts() -> None:

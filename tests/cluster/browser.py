@@ -1,12 +1,13 @@
 """Kubeflow's and MLflow's pages in a headless browser, by what a person sees on them."""
 
 import re
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Error, Page, expect, sync_playwright
 
 # No sandbox: the tests run as root. The rest keeps the browser from asking the world, where it would wait for answers
 # before it loads a page.
@@ -83,15 +84,17 @@ class Kubeflow:
 
     def follow(self, run_id: str, seconds: float) -> str:
         """Looks at the run's page until it has ended; returns what it says. Only loading the page renews its state."""
-        page, state = self.page, "Pending"
-        for _ in range(int(seconds / 5)):
-            page.goto(f"{self.address}/?ns={self.namespace}#/runs/details/{run_id}")
-            page.reload()
-            page.get_by_role("button", name="Detail", exact=True).click()
-            state = page.get_by_text("Status", exact=True).locator("xpath=following-sibling::*").inner_text()
-            if state not in ("Pending", "Running", ""):
-                break
+        page, state, end = self.page, "", time.monotonic() + seconds
+        while state in ("Pending", "Running", "") and time.monotonic() < end:
             page.wait_for_timeout(5000)
+            # A server that is too busy to tell that it is ready gets no visitors for a while.
+            with suppress(Error):
+                page.goto(f"{self.address}/?ns={self.namespace}#/runs/details/{run_id}")
+                page.reload()
+                page.get_by_role("button", name="Detail", exact=True).click()
+                state = (
+                    page.get_by_text("Status", exact=True).locator("xpath=following-sibling::*").inner_text()
+                )
         page.get_by_role("button", name="Graph", exact=True).click()
         return state
 

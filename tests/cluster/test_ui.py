@@ -74,7 +74,7 @@ def test_both_runs_are_followed_to_their_end(started: Started) -> None:
 def test_the_coordinators_page_shows_metrics_a_curve_a_matrix_and_the_report(started: Started) -> None:
     page = started.coordinator.page
     started.coordinator.open_artifact("metrics")
-    expect(page.get_by_text("val_auroc").first).to_be_visible()
+    expect(page.get_by_text("val_auc").first).to_be_visible()
     started.coordinator.shoot("kubeflow-metrics")
     started.coordinator.open_artifact("curves")
     expect(page.get_by_text("ROC Curve: curves")).to_be_visible()
@@ -133,7 +133,7 @@ def test_mlflows_pages_show_the_experiments_curve_and_the_models_versions_and_al
         page.locator("a[href*='/runs/']").first.click()
         page.wait_for_timeout(3000)
         page.goto(page.url.split("?")[0].rstrip("/") + "/model-metrics")
-        expect(page.get_by_text("val_auroc").first).to_be_visible()
+        expect(page.get_by_text("val_auc").first).to_be_visible()
         page.wait_for_timeout(3000)
         page.screenshot(path=SHOTS / "mlflow-curves.png")
 

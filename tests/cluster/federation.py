@@ -47,7 +47,7 @@ class Cluster:
         self._install("wardround-coordinator", COORDINATOR, {**merged, **values}, *standins, *more)
 
     def members(self) -> dict[str, str]:
-        """Public keys of those who are members already, where an earlier session has left its federation."""
+        """Public keys of those who are members already, where earlier tests have left their federation."""
         return federation.members(NAMES)
 
     def install_site(self, site: str, coordinator_key: str, *more: str, **values: Any) -> None:

@@ -122,19 +122,22 @@ def test_mlflows_pages_show_the_experiments_curve_and_the_models_versions_and_al
 ) -> None:
     login = secret(COORDINATOR, "wardround-mlflow")
     with browser((login["username"].decode(), login["password"].decode())) as page:
-        page.goto(f"{MLFLOW}/#/models/{demo.model_name}")
+        page.goto(MLFLOW)
+        page.get_by_role("link", name="default", exact=True).click()
+        page.get_by_text("Model training", exact=True).click()
+        page.goto(f"{MLFLOW}/#/models/{demo.model_name}?workspace=default")
         expect(page.get_by_text("Version 5").first).to_be_visible()
         expect(page.get_by_text("champion").first).to_be_visible()
         page.screenshot(path=SHOTS / "mlflow-model.png")
-        page.goto(f"{MLFLOW}/#/experiments")
+        page.goto(f"{MLFLOW}/#/experiments?workspace=default")
         page.get_by_role("link", name=FEDERATION, exact=True).first.click()
-        page.wait_for_timeout(5000)
+        run = page.locator("a[href*='/runs/']").first
+        expect(run).to_be_visible()
         page.screenshot(path=SHOTS / "mlflow-experiment.png")
-        page.locator("a[href*='/runs/']").first.click()
-        page.wait_for_timeout(3000)
-        page.goto(page.url.split("?")[0].rstrip("/") + "/model-metrics")
-        expect(page.get_by_text("val_auc").first).to_be_visible()
-        page.wait_for_timeout(3000)
+        run.click()
+        page.get_by_role("tab", name="Model metrics").click()
+        expect(page.get_by_text("val_auroc").first).to_be_visible()
+        expect(page.locator(".js-plotly-plot").first).to_be_visible()
         page.screenshot(path=SHOTS / "mlflow-curves.png")
 
 

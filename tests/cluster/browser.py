@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Error, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 # No sandbox: the tests run as root. The rest keeps the browser from asking the world, where it would wait for answers
 # before it loads a page.
@@ -25,18 +25,23 @@ expect.set_options(timeout=60_000)  # the machine is busy with the runs that the
 
 
 @contextmanager
-def browser(login: tuple[str, str] | None = None) -> Iterator[Page]:
-    """A page of a browser without memory; `login` answers a server that asks for a name and a password."""
-    credentials = None if login is None else {"username": login[0], "password": login[1]}
+def browser() -> Iterator[Browser]:
+    """A browser without memory. There can be one at a time in a process: Playwright says so."""
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=_OPTIONS)
-        context = chromium.new_context(
-            viewport={"width": 1680, "height": 1050},
-            http_credentials=credentials,  # type: ignore[arg-type]
-        )
-        context.set_default_timeout(60_000)
-        yield context.new_page()
+        yield chromium
         chromium.close()
+
+
+def open_page(chromium: Browser, login: tuple[str, str] | None = None) -> Page:
+    """A page that shares nothing with others; `login` answers a server that asks for a name and a password."""
+    credentials = None if login is None else {"username": login[0], "password": login[1]}
+    context = chromium.new_context(
+        viewport={"width": 1680, "height": 1050},
+        http_credentials=credentials,  # type: ignore[arg-type]
+    )
+    context.set_default_timeout(60_000)
+    return context.new_page()
 
 
 @dataclass(frozen=True)

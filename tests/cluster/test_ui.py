@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, Response, expect
+from playwright.sync_api import Browser, Page, Response, expect
 from tests.cluster import kubeflow, people
-from tests.cluster.browser import CHROMIUM, Kubeflow, browser
+from tests.cluster.browser import CHROMIUM, Kubeflow, browser, open_page
 from tests.cluster.demo import Demo
 from tests.cluster.federation import COORDINATOR, FEDERATION, SITES, Cluster
 from tests.cluster.first_run import MLFLOW, Finished
@@ -31,21 +31,19 @@ class Started:
 
 
 @pytest.fixture(scope="module")
-def pages() -> Iterator[tuple[Page, Page]]:
+def chromium() -> Iterator[Browser]:
     if not Path(CHROMIUM).exists():
         pytest.skip(f"{CHROMIUM} is not installed")
-    with browser() as first:
-        other = first.context.browser.new_context(viewport={"width": 1680, "height": 1050}).new_page()  # type: ignore[union-attr]
-        other.set_default_timeout(60_000)
-        yield first, other
+    with browser() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
-def started(cluster: Cluster, finished: Finished, demo: Demo, pages: tuple[Page, Page]) -> Started:
+def started(cluster: Cluster, finished: Finished, demo: Demo, chromium: Browser) -> Started:
     for namespace in (COORDINATOR, SITES[HOSPITAL]):
         _person(namespace)
-    coordinator = _open(cluster, pages[0], COORDINATOR)
-    hospital = _open(cluster, pages[1], SITES[HOSPITAL])
+    coordinator = _open(cluster, open_page(chromium), COORDINATOR)
+    hospital = _open(cluster, open_page(chromium), SITES[HOSPITAL])
     name = f"from-the-form-{int(time.time())}"
     coordinator.choose_pipeline("wardround-coordinator")
     coordinator.shoot("kubeflow-pipeline")
@@ -86,27 +84,26 @@ def test_the_coordinators_page_shows_metrics_a_curve_a_matrix_and_the_report(sta
 
 
 def test_a_shared_kubeflow_shows_another_hospital_only_what_has_left_the_hospital(
-    cluster: Cluster, started: Started, demo: Demo
+    cluster: Cluster, started: Started, demo: Demo, chromium: Browser
 ) -> None:
     """ML Metadata has no tenants: whoever sees the page can list everybody's executions and artifacts."""
     other = SITES["nih-bethesda-us-1"]
     _person(other)
-    with browser() as page:
-        answers: list[Response] = []
-        page.on("response", lambda each: answers.append(each) if "ml_metadata" in each.url else None)
-        for what in ("artifacts", "executions"):
-            page.goto(f"{cluster.bed.ui}/?ns={other}&as={other}/person#/{what}")
-            page.reload()
-            expect(page.get_by_text("Loading").first).to_be_hidden()
-            page.wait_for_timeout(3000)
-            Kubeflow(page, cluster.bed.ui, other, SHOTS).shoot(f"kubeflow-{what}-of-all")
-        seen = b"".join(_message(each) for each in answers)
-        assert f"minio://{SITES[HOSPITAL]}/".encode() in seen  # or there would be nothing to look for
-        assert not [word for word in demo.identifiers(HOSPITAL) if word in seen]
-        run = started.ids[SITES[HOSPITAL]]
-        page.goto(f"{cluster.bed.ui}/?ns={other}&as={other}/person#/runs/details/{run}")
-        page.wait_for_timeout(3000)
-        expect(page.get_by_text("Error").first).to_be_visible()
+    page = open_page(chromium)
+    answers: list[Response] = []
+    page.goto(f"{cluster.bed.ui}/?ns={other}&as={other}/person")
+    page.on("response", lambda each: answers.append(each) if "ml_metadata" in each.url else None)
+    for what in ("artifacts", "executions"):
+        page.goto(f"{cluster.bed.ui}/?ns={other}#/{what}")
+        page.wait_for_timeout(5000)
+        Kubeflow(page, cluster.bed.ui, other, SHOTS).shoot(f"kubeflow-{what}-of-all")
+    seen = b"".join(_message(each) for each in answers)
+    assert f"minio://{SITES[HOSPITAL]}/".encode() in seen  # or there would be nothing to look for
+    assert not [word for word in demo.identifiers(HOSPITAL) if word in seen]
+    run = started.ids[SITES[HOSPITAL]]
+    page.goto(f"{cluster.bed.ui}/?ns={other}&as={other}/person#/runs/details/{run}")
+    page.wait_for_timeout(3000)
+    expect(page.get_by_text("Error").first).to_be_visible()
 
 
 def _message(answer: Response) -> bytes:
@@ -118,27 +115,28 @@ def _message(answer: Response) -> bytes:
 
 
 def test_mlflows_pages_show_the_experiments_curve_and_the_models_versions_and_aliases(
-    cluster: Cluster, started: Started, demo: Demo
+    cluster: Cluster, started: Started, demo: Demo, chromium: Browser
 ) -> None:
     login = secret(COORDINATOR, "wardround-mlflow")
-    with browser((login["username"].decode(), login["password"].decode())) as page:
-        page.goto(MLFLOW)
-        page.get_by_role("link", name="default", exact=True).click()
-        page.get_by_text("Model training", exact=True).click()
-        page.goto(f"{MLFLOW}/#/models/{demo.model_name}?workspace=default")
-        expect(page.get_by_text("Version 5").first).to_be_visible()
-        expect(page.get_by_text("champion").first).to_be_visible()
-        page.screenshot(path=SHOTS / "mlflow-model.png")
-        page.goto(f"{MLFLOW}/#/experiments?workspace=default")
-        page.get_by_role("link", name=FEDERATION, exact=True).first.click()
-        run = page.locator("a[href*='/runs/']").first
-        expect(run).to_be_visible()
-        page.screenshot(path=SHOTS / "mlflow-experiment.png")
-        run.click()
-        page.get_by_role("tab", name="Model metrics").click()
-        expect(page.get_by_text("val_auroc").first).to_be_visible()
-        expect(page.locator(".js-plotly-plot").first).to_be_visible()
-        page.screenshot(path=SHOTS / "mlflow-curves.png")
+    page = open_page(chromium, (login["username"].decode(), login["password"].decode()))
+    page.goto(MLFLOW)
+    page.get_by_role("link", name="default", exact=True).click()
+    page.get_by_text("Model training", exact=True).click()
+    page.goto(f"{MLFLOW}/#/models/{demo.model_name}?workspace=default")
+    expect(page.get_by_text("Version 5").first).to_be_visible()
+    expect(page.get_by_text("champion").first).to_be_visible()
+    page.screenshot(path=SHOTS / "mlflow-model.png")
+    page.goto(f"{MLFLOW}/#/experiments?workspace=default")
+    page.get_by_role("link", name=FEDERATION, exact=True).first.click()
+    run = page.locator("a[href*='/runs/']").first
+    expect(run).to_be_visible()
+    page.screenshot(path=SHOTS / "mlflow-experiment.png")
+    run.click()
+    page.get_by_role("tab", name="Model metrics").click()
+    expect(page.get_by_text("val_auroc").first).to_be_visible()
+    expect(page.locator(".js-plotly-plot").first).to_be_visible()
+    page.wait_for_timeout(5000)
+    page.screenshot(path=SHOTS / "mlflow-curves.png")
 
 
 def _open(cluster: Cluster, page: Page, namespace: str) -> Kubeflow:

@@ -24,7 +24,6 @@ class Results:
     """
 
     items: tuple[str, ...]
-
     images: np.ndarray
     labels: np.ndarray
     places: np.ndarray

@@ -5,14 +5,13 @@ federation and the plan's digest, which names the hospital. It can be kept and c
 copies it to another plan or hospital, breaks it.
 """
 
-import os
-import tempfile
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from wardround.errors import RefusedError
 from wardround.exchange.envelope import Binding, PublicKey, SigningKey, open_envelope, seal
+from wardround.exchange.files import whole_file
 from wardround.exchange.layout import check_digest
 from wardround.site.settings import SiteSettings
 
@@ -30,11 +29,8 @@ def write_approval(folder: Path, digest: str, content: bytes = b"") -> Path:
     """The approval's file in `folder`, whole or not at all. Raises RefusedError for what is no digest."""
     path = folder / check_digest(digest)
     folder.mkdir(parents=True, exist_ok=True)
-    descriptor, part = tempfile.mkstemp(dir=folder, prefix=".approval-")
-    with os.fdopen(descriptor, "wb") as file:
+    with whole_file(path) as file:
         file.write(content)
-    Path(part).chmod(0o644)
-    Path(part).replace(path)
     return path
 
 

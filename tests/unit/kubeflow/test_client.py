@@ -1,13 +1,11 @@
 """What Kubeflow's answers become: the answers are a server's, over HTTP."""
 
-import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from json_server import json_server
 
 from wardround.errors import ConfigurationError
 from wardround.kubeflow.client import Connection, Kubeflow
@@ -22,26 +20,12 @@ def server(status: int, body: object) -> Iterator[tuple[str, list[str]]]:
     """A server that gives one answer, its address, and the Authorization headers that it was sent."""
     seen: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            seen.append(self.headers.get("authorization", ""))
-            data = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+    def answer(method: str, path: str, authorization: str) -> tuple[int, object]:
+        seen.append(authorization)
+        return status, body
 
-        def log_message(self, format: str, *args: object) -> None:
-            return
-
-    running = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=running.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{running.server_port}", seen
-    finally:
-        running.shutdown()
-        running.server_close()
+    with json_server(answer) as url:
+        yield url, seen
 
 
 @pytest.mark.parametrize(

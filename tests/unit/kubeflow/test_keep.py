@@ -3,16 +3,15 @@
 `tests/cluster/test_kills.py` has it go on with real runs.
 """
 
-import json
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from json_server import json_server
 from kubernetes import client
 
 from wardround.cluster.connect import Cluster
@@ -34,13 +33,7 @@ class Servers:
         self.retried: list[str] = []
         self.tokens: list[str] = []
         self.failures = 0
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self.url = ""
 
     def cluster(self) -> Cluster:
         return Cluster(client.ApiClient(client.Configuration(host=self.url)), "hospital-a")
@@ -59,7 +52,8 @@ class Servers:
             "status": {"finishedAt": "2026-03-01T10:00:00Z", "nodes": {"a": pod}},
         }
 
-    def answer(self, method: str, path: str) -> tuple[int, dict[str, Any]]:
+    def answer(self, method: str, path: str, authorization: str) -> tuple[int, object]:
+        self.tokens.append(authorization)
         if self.failures:
             self.failures -= 1
             return 503, {"message": "away"}
@@ -74,33 +68,12 @@ class Servers:
             return 200, {}
         return 200, {"run_id": run, "display_name": f"ward/{run}/a", "state": self.states[run]}
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        servers = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                servers.tokens.append(self.headers.get("authorization", ""))
-                status, body = servers.answer(self.command, self.path)
-                data = json.dumps(body).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            do_POST = do_GET
-
-            def log_message(self, format: str, *args: object) -> None:
-                return
-
-        return Handler
-
 
 @pytest.fixture
 def servers() -> Iterator[Servers]:
     made = Servers()
-    yield made
-    made.close()
+    with json_server(made.answer) as made.url:
+        yield made
 
 
 def test_a_lost_run_is_retried_and_one_that_a_person_ended_is_not(servers: Servers) -> None:

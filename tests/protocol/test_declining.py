@@ -107,6 +107,19 @@ def test_a_site_declines_once_whatever_the_reason_of_a_second_start_is(federatio
     assert view.site("alder").get(view.channel.where(DeclinedMessage), limit=4096) == before
 
 
+def test_a_site_with_a_privacy_budget_declines_a_plan_without_privacy_although_it_is_approved(
+    federation: Federation,
+) -> None:
+    federation.start_coordinator()
+    federation.site_changes = {"privacy_budget": {"epsilon": 8.0, "delta": 1e-5}}
+    alder = federation.start_site("alder")
+    assert alder.wait() == 1
+    assert "this hospital's budget is epsilon 8 at delta 1e-05" in alder.text()
+    assert declined(federation, "alder")
+    view = federation.view
+    assert b'"over-budget"' in view.site("alder").get(view.channel.where(DeclinedMessage), limit=4096)
+
+
 def test_a_site_whose_approval_is_withdrawn_after_it_joined_declines_nothing(
     federation: Federation, cedar: HandSite
 ) -> None:

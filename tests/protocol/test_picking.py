@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,35 +56,29 @@ class Ward:
         final = FinalMessage(status="finished", rounds=1, last=1, champion=1, measure="val_auc", metric=None)
         self.channel(run).write(self.exchange.store(Layout("ward").federation), final)
 
-    def decline(self, run: str, digest: str = DIGEST) -> None:
+    def decline(self, run: str, digest: str = DIGEST, code: str = "not-approved") -> None:
         channel = Channel("ward", run, "alder", self.site, digest)
         store = self.exchange.store(Layout("ward").site("alder"))
-        channel.write(store, DeclinedMessage(site="alder", code="not-approved"))
+        channel.write(store, DeclinedMessage(site="alder", code=code))
 
     def picker(self) -> Picker:
         return Picker(self.settings(), self.exchange)
 
-    def pick(
-        self, run_id: str = "", run: str = "", wait: float = 0, approved: tuple[str, ...] = (DIGEST,)
-    ) -> str | None:
-        settings = self.settings(run_id, run, wait, approved)
-        return pick_run(settings, self.exchange, threading.Event())
+    def pick(self, **changes: Any) -> str | None:
+        return pick_run(self.settings(**changes), self.exchange, threading.Event())
 
-    def settings(
-        self, run_id: str = "", run: str = "", wait: float = 0, approved: tuple[str, ...] = (DIGEST,)
-    ) -> SiteSettings:
-        return SiteSettings(
-            federation="ward",
-            site="alder",
-            run=run,
-            run_id=run_id,
-            exchange=str(self.folder / "exchange"),
-            key_file=self.folder / "site.pem",
-            coordinator_key=self.coordinator.public.text,
-            work=self.folder / "work",
-            start_wait_s=wait,
-            approved_digests=approved,
-        )
+    def settings(self, **changes: Any) -> SiteSettings:
+        given = {
+            "federation": "ward",
+            "site": "alder",
+            "exchange": str(self.folder / "exchange"),
+            "key_file": self.folder / "site.pem",
+            "coordinator_key": self.coordinator.public.text,
+            "work": self.folder / "work",
+            "start_wait_s": 0,
+            "approved_digests": (DIGEST,),
+        }
+        return SiteSettings.model_validate(given | changes)
 
 
 @pytest.fixture
@@ -110,13 +105,13 @@ def test_a_run_that_has_ended_is_not_taken(ward: Ward) -> None:
 def test_without_any_open_run_a_site_waits_as_long_as_it_is_told_and_then_has_nothing_to_do(
     ward: Ward,
 ) -> None:
-    assert ward.pick(wait=0.1) is None
+    assert ward.pick(start_wait_s=0.1) is None
 
 
 def test_a_run_that_is_opened_while_the_site_waits_is_taken(ward: Ward) -> None:
     timer = threading.Timer(0.2, ward.open, ("first", "10:00:00"))
     timer.start()
-    assert ward.pick(wait=30) == "first"
+    assert ward.pick(start_wait_s=30) == "first"
     timer.join()
 
 
@@ -198,7 +193,7 @@ def test_a_run_whose_plan_nobody_has_looked_at_is_taken_so_that_the_site_says_th
     ward: Ward,
 ) -> None:
     ward.open("first", "10:00:00")
-    assert ward.pick(approved=()) == "first"
+    assert ward.pick(approved_digests=()) == "first"
 
 
 def test_a_run_that_the_site_declined_does_not_hide_an_older_one_that_it_may_run(ward: Ward) -> None:
@@ -212,8 +207,24 @@ def test_a_run_that_the_site_declined_does_not_hide_an_older_one_that_it_may_run
 def test_a_run_that_was_declined_is_taken_once_its_plan_is_approved(ward: Ward) -> None:
     ward.open("first", "10:00:00")
     ward.decline("first")
-    assert ward.pick(approved=()) is None
+    assert ward.pick(approved_digests=()) is None
     assert ward.pick() == "first"
+
+
+def test_a_run_that_was_over_the_budget_is_taken_once_there_is_no_budget(ward: Ward) -> None:
+    ward.open("first", "10:00:00")
+    assert ward.pick(privacy_budget={"epsilon": 8, "delta": 1e-5}) == "first"
+    ward.decline("first", code="over-budget")
+    assert ward.pick(privacy_budget={"epsilon": 8, "delta": 1e-5}) is None
+    assert ward.pick() == "first"
+
+
+def test_a_run_that_was_declined_under_an_old_key_is_still_declined(ward: Ward) -> None:
+    ward.open("first", "10:00:00")
+    ward.decline("first")
+    ward.site = SigningKey.generate()
+    ward.site.save(ward.folder / "new.pem")
+    assert ward.pick(approved_digests=(), key_file=ward.folder / "new.pem") is None
 
 
 def test_a_run_that_is_not_the_coordinators_is_passed_over(ward: Ward) -> None:

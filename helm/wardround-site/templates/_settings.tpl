@@ -21,6 +21,7 @@
   "burned_in" $v.dicom.burnedIn
   "harmless_words" $v.dicom.harmlessWords
 -}}
+{{- if $v.federation.privacyBudget.epsilon }}{{ $_ := set $site "privacy_budget" $v.federation.privacyBudget }}{{ end -}}
 {{- with $v.federation.run }}{{ $_ := set $site "run" . }}{{ end -}}
 {{- with $v.dicom.devices }}{{ $_ := set $site "devices" . }}{{ end -}}
 {{- toYaml $site -}}

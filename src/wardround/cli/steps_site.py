@@ -39,22 +39,22 @@ _IDLE = "idle: no run was open that this site could take part in"
 def run_preprocess(given: Step[SiteSettings], source: "Source") -> None:
     """Outputs: `run_name`, `status`, `reason`, `dataset` (folder), `dataset_digest`, `plan_digest`.
 
-    In a pipeline, a plan that is not approved ends it well, with nothing done and a reason that says so: Kubeflow would
+    In a pipeline, a plan that may not run here ends it well, with nothing done and a reason that says so: Kubeflow would
     repeat a failed step, and no repetition approves a plan.
     """
     # Training and evaluation run where no DICOM library is installed.
     from wardround.site.intake import preprocess
-    from wardround.site.plans import ApprovalError
+    from wardround.site.plans import UnwantedPlanError
 
     _warn_if_writable(given.settings.dicom)
     try:
         with shown_progress() as progress:
             made = run_until_signal(lambda stop: preprocess(given.settings, source, stop, progress))
-    except ApprovalError as error:
+    except UnwantedPlanError as error:
         if not given.executor.is_task:
             raise
         _LOG.error("%s [%s]", error, error.code)
-        _write_nothing(given, f"declined: not approved; approve with wardround site approve {error.digest}")
+        _write_nothing(given, f"declined: {error.advice}")
         return
     if made is None:
         _write_nothing(given, _IDLE)

@@ -62,7 +62,7 @@ class SiteEvaluation:
 def evaluate(settings: SiteSettings, stop: threading.Event | None = None) -> SiteEvaluation:
     """Scores the champion on the site's validation and test splits, after the run's end.
 
-    Raises MissingError when the run has not ended, ApprovalError, RefusedError, DatasetError.
+    Raises MissingError when the run has not ended, UnwantedPlanError, RefusedError, DatasetError.
     """
     stop = stop or threading.Event()
     exchange = open_patient(settings.exchange, settings.outage_s, stop)

@@ -55,7 +55,7 @@ def preprocess(
     Without a run in the settings it takes the newest open one; None when there was none within `start_wait_s`.
     The folder is `work/datasets/<name>`, where the name follows from the plan's task: another plan with the
     same task finds the dataset ready. What is fetched lies in `work/incoming` until the dataset is complete.
-    Raises ApprovalError, IntakeError, SourceError, NoSpaceError, ConfigurationError, RefusedError.
+    Raises UnwantedPlanError, IntakeError, SourceError, NoSpaceError, ConfigurationError, RefusedError.
     """
     stop = stop or threading.Event()
     exchange = open_patient(settings.exchange, settings.outage_s, stop)

@@ -19,6 +19,7 @@ from wardround.exchange.records import Channel, Peer
 from wardround.exchange.store import Exchange, Store
 from wardround.exchange.waiting import wait_until
 from wardround.site.approvals import why_not_approved
+from wardround.site.budget import OVER_BUDGET
 from wardround.site.settings import SiteSettings
 
 _LOG = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ class Picker:
     def __init__(self, settings: SiteSettings, exchange: Exchange) -> None:
         self._settings, self._key = settings, SigningKey.load(settings.key_file)
         self._coordinator = Peer(COORDINATOR, PublicKey(settings.coordinator_key))
+        self._self = Peer(settings.site, self._key.public)
         layout = Layout(settings.federation)
         self.shared: Store = exchange.store(layout.federation)
         self._own: Store = exchange.store(layout.site(settings.site))
@@ -110,13 +112,25 @@ class Picker:
             return None
 
     def _is_declined(self, run: str, message: RunMessage) -> bool:
-        """Whether this site has said that it does not take part, and nobody has approved the plan since."""
-        if why_not_approved(self._settings, message.plan_digest) is None:
+        """Whether this site has said that it does not take part, and its reason is one still."""
+        missing = why_not_approved(self._settings, message.plan_digest)
+        over = "is over the privacy budget" if self._settings.privacy_budget else None
+        if missing is None and over is None:
             return False
-        channel = Channel(self._settings.federation, run, self._settings.site, self._key, message.plan_digest)
-        if not self._own.exists(channel.where(DeclinedMessage)):
+        code = self._declined_with(run, message)
+        why = over if code == OVER_BUDGET else missing
+        if code is None or why is None:
             return False
         if run not in self._passed_over:
             self._passed_over.add(run)
-            _LOG.warning("run %s is passed over: plan %s is not approved here", run, message.plan_digest)
+            _LOG.warning("run %s is passed over: plan %s %s", run, message.plan_digest, why)
         return True
+
+    def _declined_with(self, run: str, message: RunMessage) -> str | None:
+        channel = Channel(self._settings.federation, run, self._settings.site, self._key, message.plan_digest)
+        try:
+            return channel.read(self._own, DeclinedMessage, self._self).message.code
+        except MissingError:
+            return None
+        except RefusedError as error:  # signed with a key that this site has replaced
+            return error.code

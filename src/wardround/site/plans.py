@@ -17,23 +17,45 @@ from wardround.exchange.waiting import wait_until
 from wardround.plan.format import Plan
 from wardround.plan.review import check_operations
 from wardround.site.approvals import why_not_approved
+from wardround.site.budget import OVER_BUDGET, why_over_budget
 from wardround.site.choose import PatienceError
 from wardround.site.context import Seat
 
 _LOG = logging.getLogger(__name__)
 
 
-class ApprovalError(WardroundError):
-    """The hospital has not approved the run's plan; nothing was executed."""
+class UnwantedPlanError(WardroundError):
+    """The hospital does not let the run's plan run; nothing was executed. `advice`: what its people can do."""
+
+    def __init__(self, message: str, advice: str) -> None:
+        super().__init__(message)
+        self.advice = advice
+
+
+class ApprovalError(UnwantedPlanError):
+    """The hospital has not approved the plan."""
 
     code = "not-approved"
 
     def __init__(self, plan: Plan, missing: str) -> None:
         super().__init__(
             f"plan {plan.digest} {missing}. Look at it: wardround plan show {plan.folder}; and if it may run, "
-            f"wardround site approve {plan.digest}; then start again"
+            f"wardround site approve {plan.digest}; then start again",
+            f"not approved; approve with wardround site approve {plan.digest}",
         )
-        self.digest = plan.digest
+
+
+class OverBudgetError(UnwantedPlanError):
+    """The plan would reveal more of a patient than the hospital's budget has."""
+
+    code = OVER_BUDGET
+
+    def __init__(self, plan: Plan, why: str) -> None:
+        super().__init__(
+            f"plan {plan.digest} {why}. Ask the coordinator for a plan with differential privacy, or take "
+            "privacy_budget out of the site's settings",
+            f"over the privacy budget: the plan {why}",
+        )
 
 
 def find_run(seat: Seat) -> RunMessage:
@@ -68,17 +90,20 @@ def _is_open(seat: Seat) -> bool | None:
 def approved_plan(seat: Seat) -> Plan:
     """The run's plan, if it may run here; otherwise the coordinator is told that this site does not take part.
 
-    Raises ApprovalError, RefusedError for a plan that is not what its digest says or has a forbidden operation.
+    Raises UnwantedPlanError, RefusedError for a plan that is not what its digest says or has a forbidden operation.
     """
     try:
         return _checked_plan(seat)
-    except (ApprovalError, RefusedError) as error:
+    except (UnwantedPlanError, RefusedError) as error:
         decline(seat, error.code)
         raise
 
 
 def _checked_plan(seat: Seat) -> Plan:
     plan = fetch_plan(seat)
+    over = why_over_budget(seat.settings, plan.manifest.recipe_model().privacy)
+    if over is not None:  # before the approval, which changes nothing about it
+        raise OverBudgetError(plan, over)
     missing = why_not_approved(seat.settings, plan.digest)
     if missing is not None:
         raise ApprovalError(plan, missing)

@@ -21,6 +21,15 @@ def _read(chosen: Any) -> Any:
         ) from error
 
 
+class PrivacyBudget(BaseModel):
+    """What all training together may reveal of a patient: epsilon and delta of differential privacy."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epsilon: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    delta: Annotated[float, Field(gt=0, lt=1)]
+
+
 class SiteSettings(BaseModel):
     """What a site needs to know to take part in one run.
 
@@ -32,6 +41,7 @@ class SiteSettings(BaseModel):
     costs time only, but for the split key and the patients' splits that are kept in it: back those up.
     `approved_digests`, `approvals`: the plans that may run here, named, or as files `<digest>` in a folder.
     `steward_keys`: public keys, 64 hexadecimal digits each; if there are any, only a file that one has signed counts.
+    `privacy_budget`: with one, no plan may run here that is trained without differential privacy, approved or not.
     `start_wait_s`: how long to wait for the run to be opened; `round_wait_s`: for the next round;
     `outage_s`: for an exchange that is away. `dicom`: where the images are, a folder, `s3://bucket/prefix` or
     `https://archive/dicom-web`; `select`: what to take from there, a mapping or a YAML file with one
@@ -56,6 +66,7 @@ class SiteSettings(BaseModel):
     approved_digests: tuple[str, ...] = ()
     approvals: Path | None = None
     steward_keys: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}\z")], ...] = ()
+    privacy_budget: PrivacyBudget | None = None
     start_wait_s: Annotated[float, Field(ge=0)] = 3600.0
     round_wait_s: Annotated[float, Field(ge=0)] = 86400.0
     outage_s: Annotated[float, Field(ge=0)] = 600.0

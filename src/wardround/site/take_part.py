@@ -38,7 +38,7 @@ class Summary:
 def take_part(seat: Seat, data: Data, make_program: Callable[[Plan], Program]) -> Summary:
     """Joins the run and answers rounds until it ends.
 
-    Raises ApprovalError for a plan that was not approved, AbandonedError when the run was given up,
+    Raises UnwantedPlanError for a plan that may not run here, AbandonedError when the run was given up,
     PatienceError, StoppedError, RefusedError for what is not the coordinator's, and errors of the exchange.
     Whatever it raises, calling it again goes on.
     """

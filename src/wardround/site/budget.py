@@ -1,0 +1,21 @@
+"""What training may reveal of a hospital's patients: the budget of differential privacy that its data steward sets."""
+
+from wardround.recipe import Privacy
+from wardround.site.settings import SiteSettings
+
+OVER_BUDGET = "over-budget"
+
+
+def why_over_budget(settings: SiteSettings, privacy: Privacy) -> str | None:
+    """Why a plan with this privacy does not fit the hospital's budget, or None if it does or there is no budget.
+
+    Training without differential privacy has no epsilon, however large (Dwork and Roth 2014, definition 2.4): no
+    budget allows it.
+    """
+    budget = settings.privacy_budget
+    if budget is None or privacy.kind != "none":
+        return None
+    return (
+        f"trains without differential privacy, and this hospital's budget is epsilon {budget.epsilon:g} "
+        f"at delta {budget.delta:g}"
+    )

@@ -18,25 +18,25 @@ Object = dict[str, Any]
 # Only a whole Kubeflow has them; Kubeflow Pipelines alone does not.
 OF_KUBEFLOW = {("kubeflow.org/v1", "Profile")}
 CASES = [pytest.param(*case, id=f"{case[0].name}-{case[1].stem}") for case in cases()]
-PRIORITY = "low"
+PRIORITIES = ("high", "low")
 SAID = "(server dry run)"
 
 
 @pytest.fixture(scope="module")
-def priority_class() -> Iterator[None]:
-    """The one that an example names: pods are refused where it is not."""
+def priority_classes() -> Iterator[None]:
+    """Those that examples name: pods are refused where they are not."""
     if not os.environ.get("KUBECONFIG"):
         pytest.skip("no KUBECONFIG: these tests need a cluster")
-    there = kubectl("get", "priorityclass", PRIORITY, "--ignore-not-found")
-    if not there:
-        kubectl("create", "priorityclass", PRIORITY, "--value=-1")
+    missing = [each for each in PRIORITIES if not kubectl("get", "priorityclass", each, "--ignore-not-found")]
+    for each in missing:
+        kubectl("create", "priorityclass", each, "--value=-1")
     yield
-    if not there:
-        kubectl("delete", "priorityclass", PRIORITY)
+    for each in missing:
+        kubectl("delete", "priorityclass", each)
 
 
 @pytest.fixture(scope="module")
-def namespace(priority_class: None) -> Iterator[str]:
+def namespace(priority_classes: None) -> Iterator[str]:
     """One in which nothing is: what is there already may not be changed in every respect."""
     name = f"dry-run-{uuid.uuid4().hex[:6]}"
     kubectl("create", "namespace", name)

@@ -5,6 +5,7 @@ done. What a chunk holds depends on inputs and settings alone, never on the numb
 """
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -70,6 +71,15 @@ def length(chunk: Chunk) -> int:
     return len(chunk.paths if isinstance(chunk, ScanChunk) else chunk.items)
 
 
+def unread(chunk: Chunk) -> Iterator[str]:
+    """The paths of the files that will be read for the chunk's result."""
+    if isinstance(chunk, ScanChunk):
+        yield from chunk.paths
+        return
+    for place in _left(chunk, _earlier(chunk, images=False)):
+        yield from chunk.items[place].paths
+
+
 def blamed(chunk: Chunk, reason: Reason) -> Chunk:
     """The chunk again, without what it was busy with when its process ended for that reason."""
     return replace(chunk, fatal=(*chunk.fatal, (culprit(chunk.result, dict(chunk.fatal)), reason)))
@@ -104,12 +114,10 @@ def _scan(chunk: ScanChunk) -> None:
 
 
 def _decode(chunk: DecodeChunk) -> None:
-    earlier, names = earlier_path(chunk.result), [item.name for item in chunk.items]
-    known = read_results(earlier) if earlier.exists() else Results.of(names, {}, [])
+    known = _earlier(chunk)
     images, refused, fatal = known.by_place(), list(known.refused), dict(chunk.fatal)
-    left = {*range(len(chunk.items))} - {*images, *(place for place, _ in refused)}
     gate = gate_of(chunk.settings)
-    for place in sorted(left):
+    for place in _left(chunk, known):
         item = chunk.items[place]
         begin(chunk.result, place, "the intake")
         try:
@@ -121,9 +129,24 @@ def _decode(chunk: DecodeChunk) -> None:
         except Refusal as refusal:
             files = refuse_all(chunk.source, item.paths, refusal.reason)
             refused += [(place, one) for one in files]
-    Results.of(names, images, refused).write(chunk.result)
+    Results.of(_names(chunk), images, refused).write(chunk.result)
     finished(chunk.result)
-    earlier.unlink(missing_ok=True)
+    earlier_path(chunk.result).unlink(missing_ok=True)
+
+
+def _earlier(chunk: DecodeChunk, images: bool = True) -> Results:
+    """What is known of the chunk from before."""
+    path = earlier_path(chunk.result)
+    return read_results(path, images=images) if path.exists() else Results.of(_names(chunk), {}, [])
+
+
+def _names(chunk: DecodeChunk) -> list[str]:
+    return [item.name for item in chunk.items]
+
+
+def _left(chunk: DecodeChunk, known: Results) -> list[int]:
+    done = {*known.places.tolist(), *(place for place, _ in known.refused)}
+    return [place for place in range(len(chunk.items)) if place not in done]
 
 
 def _finish(chunk: Chunk, content: bytes) -> None:

@@ -11,6 +11,7 @@ second reads no attribute that PS3.15 removes or replaces but those that the gat
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,13 +27,15 @@ from wardround.imaging.chunks import (
     run_chunk,
     scanned,
     summary,
+    unread,
 )
 from wardround.imaging.dataset import DatasetInfo, SplitInfo
+from wardround.imaging.inventory import Inventory
 from wardround.imaging.items import Item, Refused, chunked, digest, make_items, with_splits
 from wardround.imaging.labels import read_labels
 from wardround.imaging.pool import Crew, Limits
 from wardround.imaging.quarantine import Quarantine, State
-from wardround.imaging.scan import Found, ScanRule, list_files
+from wardround.imaging.scan import Found, ScanRule
 from wardround.imaging.settings import SPLITS, IntakeSettings
 from wardround.imaging.statistics.collect import Intake, summarise
 from wardround.imaging.volumes.layout import layout_rule
@@ -59,9 +62,18 @@ class _Decodes(NamedTuple):
     refused: list[Refused]
 
 
+@dataclass(frozen=True)
+class Supply:
+    """A source whose files need not all be there: what they are, and what brings those (by path) that will be read."""
+
+    inventory: Inventory
+    bring: Callable[[set[str]], None] = lambda paths: None
+
+
 class _Shift(NamedTuple):
     crew: Crew
     progress: Progress
+    bring: Callable[[set[str]], None]
 
 
 def preprocess(
@@ -70,13 +82,15 @@ def preprocess(
     out: Path,
     settings: IntakeSettings,
     progress: Progress = lambda stage, done, total: None,
+    supply: Supply | None = None,
 ) -> DatasetInfo:
     """Reads every DICOM file below `source`, joins `labels`, and writes a dataset into `out`.
 
     `progress(stage, done, total)` is called with the stages "scan" (files) and "decode" (images or series).
     A run with the same inputs and settings goes on where a killed one was, and does nothing after a finished one;
     the digest depends on neither the workers nor the order of files. Refused files are counted by reason in the
-    result, and listed in `out/refusals.csv`, which must not leave the hospital.
+    result, and listed in `out/refusals.csv`, which must not leave the hospital. With a `supply` the source has the files
+    of its inventory, and each is asked for before it is read.
 
     Raises ConfigurationError (source, labels or key unusable) and IntakeError (nothing to train on).
     """
@@ -85,18 +99,20 @@ def preprocess(
             f"source {source} is not a folder; give the folder that holds the DICOM files"
         )
     settings = settings.for_dataset(out)
-    key, paths = settings.split_key(), list_files(source)
+    supply = supply or Supply(Inventory.of(source))
+    key, paths = settings.split_key(), supply.inventory.paths
     table = read_labels(labels, settings.labels, settings.label_encoding).hashed(key)
     assignments = Assignments.of(settings.assignment_folder, key, settings.fractions)
-    space = workspace(out, source, paths, labels, settings, key)
+    space = workspace(out, supply.inventory, labels, settings, key)
     if info := space.finished():
         return info
     space.open()
     with Crew(settings.workers, _limits(settings)) as crew:
-        found = _scan(space, source, paths, _rule(settings, key), _Shift(crew, progress))
+        shift = _Shift(crew, progress, supply.bring)
+        found = _scan(space, source, paths, _rule(settings, key), shift)
         items, refused = make_items(found, table, layout_rule(settings))
         items = with_splits(items, assignments.place)
-        decodes = _decode(space, source, items, settings, _Shift(crew, progress))
+        decodes = _decode(space, source, items, settings, shift)
     refused += decodes.refused
     info = _assemble(space, decodes.chunks, refused, settings)
     summarise(info, Intake(found, items, refused, table, _waiting(settings, items))).save(out)
@@ -165,6 +181,7 @@ def _decode_chunks(
 def _run(stage: str, chunks: Sequence[Chunk], shift: _Shift) -> None:
     total = sum(map(length, chunks))
     left = [chunk for chunk in chunks if not chunk.result.exists()]
+    shift.bring({path for chunk in left for path in unread(chunk)})
     finished = total - sum(map(length, left))
     shift.progress(stage, finished, total)
 

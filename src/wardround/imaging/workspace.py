@@ -16,6 +16,7 @@ from wardround.imaging import begun, kept
 from wardround.imaging.begun import Begun, Decisions
 from wardround.imaging.chunks import DecodeChunk
 from wardround.imaging.dataset import FILE_NAME, DatasetError, DatasetInfo
+from wardround.imaging.inventory import Inventory
 from wardround.imaging.items import Refused
 from wardround.imaging.quarantine import Quarantine
 from wardround.imaging.settings import IntakeSettings
@@ -24,6 +25,8 @@ from wardround.imaging.statistics import model
 
 FOLDER = ".intake"
 REFUSALS = "refusals.csv"
+# What the source's files were, where they are not kept; whoever wrote it looks whether it still holds.
+RECEIPT = "source.json"
 # Part of every fingerprint: raise it when the same input gives other pixels or another order.
 _VERSION = 3
 
@@ -66,7 +69,7 @@ class Workspace:
         for shard in self.out.glob("*-of-*.tfrecord"):
             shard.unlink()
         for other in (self.out / FOLDER).iterdir():
-            if other != self.folder:
+            if other != self.folder and other.name != RECEIPT:
                 shutil.rmtree(other) if other.is_dir() else other.unlink()
         for stale in (*self.folder.glob("*.busy"), *self.folder.glob("*.part")):
             stale.unlink()
@@ -110,18 +113,11 @@ class Workspace:
 
 
 def workspace(
-    out: Path, source: Path, paths: Sequence[str], labels: Path, settings: IntakeSettings, key: bytes
+    out: Path, inventory: Inventory, labels: Path, settings: IntakeSettings, key: bytes
 ) -> Workspace:
     """The working folder for these inputs and what has been decided so far."""
-    base, decisions = _base(source, paths, labels, settings, key), _decisions(settings)
+    base, decisions = fingerprint(inventory, labels, settings, key), _decisions(settings)
     return Workspace(out, _decided(base, decisions), base, decisions or {})
-
-
-def fingerprint(
-    source: Path, paths: Sequence[str], labels: Path, settings: IntakeSettings, key: bytes
-) -> str:
-    """A hash of everything that the output depends on: files (path, size, time), labels, settings, key, decisions."""
-    return _decided(_base(source, paths, labels, settings, key), _decisions(settings))
 
 
 def _decisions(settings: IntakeSettings) -> Decisions | None:
@@ -137,14 +133,14 @@ def _digest(decisions: Decisions) -> bytes:
     return hashlib.sha256(json.dumps(sorted(decisions.items())).encode()).digest()
 
 
-def _base(source: Path, paths: Sequence[str], labels: Path, settings: IntakeSettings, key: bytes) -> str:
+def fingerprint(inventory: Inventory, labels: Path, settings: IntakeSettings, key: bytes) -> str:
+    """A hash of everything that the output depends on but for people's decisions: files, labels, settings, key."""
     content = hashlib.sha256(json.dumps([_VERSION, settings.described()], sort_keys=True).encode())
     content.update(keyed(key, "fingerprint", "").encode())
     content.update(hashlib.sha256(labels.read_bytes()).digest())
     content.update(settings.devices.read_bytes() if settings.devices else b"")
-    for path in paths:
-        status = os.lstat(source / path)
-        content.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+    for path, (size, changed) in inventory.files.items():
+        content.update(f"{path}\0{size}\0{changed}\n".encode("utf-8", "surrogateescape"))
     return content.hexdigest()[:32]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from wardround.imaging.sources.archive import Archive, Parcel, Unfetched
-from wardround.imaging.sources.errors import ParcelError, SourceError, disk_errors_named
+from wardround.imaging.sources.errors import NothingFetchedError, ParcelError, disk_errors_named
 from wardround.imaging.sources.patience import Patience
 from wardround.imaging.sources.spool import Spool
 from wardround.imaging.sources.threads import in_parallel
@@ -33,7 +33,7 @@ def deliver(
     """Fetches every parcel that the spool does not have, and returns those that could not be fetched.
 
     `progress("fetch", done, total)` counts parcels. Raises StoppedError; AwayError when the archive stays away;
-    NoSpaceError; SourceError when not a single parcel could be had. After each of them the next call goes on.
+    NoSpaceError; NothingFetchedError when not a single parcel could be had. After each of them the next call goes on.
     """
     waiting = [parcel for parcel in parcels if not spool.has(parcel)]
     done, total, unfetched = len(parcels) - len(waiting), len(parcels), []
@@ -48,7 +48,7 @@ def deliver(
     in_parallel(partial(_bring, archive, spool, terms.patience), waiting, terms.connections, stop, count)
     if unfetched and len(unfetched) == total:
         reasons = sorted({failed.why.value for failed in unfetched})
-        raise SourceError(f"none of {total} selected parcels could be fetched ({', '.join(reasons)})")
+        raise NothingFetchedError(f"none of {total} selected parcels could be fetched ({', '.join(reasons)})")
     return sorted(unfetched, key=lambda failed: failed.parcel.name)
 
 

@@ -36,6 +36,16 @@ class EmptySelectionError(SourceError):
     code = "selection-empty"
 
 
+class NothingFetchedError(SourceError):
+    """Each single parcel has its reason why it could not be fetched."""
+
+
+class ChangedError(SourceError):
+    """The archive does not hand over again what it handed over before."""
+
+    code = "source-changed"
+
+
 class UntrustedSourceError(ConfigurationError):
     """The archive's certificate is not one that this process trusts."""
 

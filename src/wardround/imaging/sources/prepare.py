@@ -2,37 +2,39 @@
 
 The fetched files are removed when the dataset is complete (unless `keep_files`), so a receipt beside the dataset
 remembers what it was made from: the same selection, labels, settings and key find it ready with nothing but a
-search. As long as a parcel could not be fetched, the files stay, and the next run tries that parcel again.
+search. Where a person has decided about images since, only the parcels of those are fetched again. As long as a
+parcel could not be fetched, the files stay, and the next run tries that parcel again.
 """
 
 import hashlib
 import json
-import os
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from logging import getLogger
 from pathlib import Path
 
 from wardround.imaging import intake
 from wardround.imaging.dataset import DatasetInfo
+from wardround.imaging.inventory import Inventory
 from wardround.imaging.label_file import KEY_COLUMNS
 from wardround.imaging.labels import read_labels
-from wardround.imaging.scan import list_files
 from wardround.imaging.settings import IntakeSettings
 from wardround.imaging.sources.archive import Archive, Parcel, Unfetched
 from wardround.imaging.sources.delivery import Progress, Terms, deliver
 from wardround.imaging.sources.dicomweb import DicomWebArchive, selection_of
-from wardround.imaging.sources.errors import EmptySelectionError
+from wardround.imaging.sources.errors import ChangedError, EmptySelectionError, NothingFetchedError
 from wardround.imaging.sources.patience import Patience
+from wardround.imaging.sources.receipt import Receipt
 from wardround.imaging.sources.s3 import S3Archive
 from wardround.imaging.sources.settings import DicomWebSource, FolderSource, ImageSource, S3Source
 from wardround.imaging.sources.spool import UNFETCHED, Spool, opened
-from wardround.imaging.workspace import FOLDER, Workspace, fingerprint
 
 _LOG = getLogger(__name__)
-_RECEIPT = "source.json"
+
+Bring = Callable[[Sequence[Parcel]], list[Unfetched]]
 
 
 @dataclass(frozen=True)
@@ -80,18 +82,56 @@ def _prepare(
     parcels = archive.find(stop)
     if not parcels:
         raise EmptySelectionError("nothing was found where the images are; check what is selected")
-    receipt = _Receipt(order, _listing(parcels))
-    if info := receipt.dataset():
-        _tidy(spool, source)
-        return info
     spool.prune(parcels)
-    unfetched = deliver(archive, parcels, spool, Terms(source.connections, patience), stop, progress)
-    _tell(spool, unfetched, len(parcels))
+    bring = partial(_bring, archive, spool, Terms(source.connections, patience), stop, progress)
+    receipt = Receipt.of(order.out, parcels, order.labels, order.settings)
+    if known := receipt.read():
+        try:
+            info = _from_known(order, spool, known, parcels, bring, progress)
+            _tidy(spool, source)
+            return info
+        except ChangedError as error:
+            _LOG.warning("%s; all files are fetched again", error)
+            receipt.forget()
+    unfetched = bring(parcels)
     info = intake.preprocess(spool.files, order.labels, order.out, order.settings, progress)
     if not unfetched:
-        receipt.write(spool.files)
+        receipt.write(Inventory.of(spool.files))
         _tidy(spool, source)
     return info
+
+
+def _from_known(
+    order: Order, spool: Spool, known: Inventory, parcels: Sequence[Parcel], bring: Bring, progress: Progress
+) -> DatasetInfo:
+    """The dataset of files that were there before, of which those that are to be read anew are fetched again."""
+
+    def supply(paths: set[str]) -> None:
+        names = {spool.parcel_name(path) for path in paths}
+        wanted = [parcel for parcel in parcels if parcel.name in names]
+        try:
+            unfetched = bring(wanted) if wanted else []
+        except NothingFetchedError as error:
+            raise ChangedError("what was fetched before cannot be fetched again") from error
+        if unfetched or not known.fits(spool.files):
+            raise ChangedError("what is fetched now is not what was fetched before")
+
+    return intake.preprocess(
+        spool.files, order.labels, order.out, order.settings, progress, intake.Supply(known, supply)
+    )
+
+
+def _bring(
+    archive: Archive,
+    spool: Spool,
+    terms: Terms,
+    stop: threading.Event,
+    progress: Progress,
+    parcels: Sequence[Parcel],
+) -> list[Unfetched]:
+    unfetched = deliver(archive, parcels, spool, terms, stop, progress)
+    _tell(spool, unfetched, len(parcels))
+    return unfetched
 
 
 def _open(order: Order, source: S3Source | DicomWebSource, patience: Patience) -> Archive:
@@ -103,10 +143,6 @@ def _open(order: Order, source: S3Source | DicomWebSource, patience: Patience) -
     return DicomWebArchive(source, selection_of(source, order.settings.modality, labelled), key, patience)
 
 
-def _listing(parcels: Sequence[Parcel]) -> str:
-    return hashlib.sha256("\n".join(parcel.name for parcel in parcels).encode()).hexdigest()
-
-
 def _tell(spool: Spool, unfetched: Sequence[Unfetched], total: int) -> None:
     spool.write_unfetched(unfetched)
     for why, count in sorted(Counter(failed.why.value for failed in unfetched).items()):
@@ -116,40 +152,3 @@ def _tell(spool: Spool, unfetched: Sequence[Unfetched], total: int) -> None:
 def _tidy(spool: Spool, source: S3Source | DicomWebSource) -> None:
     if not source.keep_files:
         spool.clear()
-
-
-@dataclass(frozen=True)
-class _Receipt:
-    """What a finished dataset was made from, for when its files are gone. It lies in the intake's own folder."""
-
-    order: Order
-    listing: str
-
-    def dataset(self) -> DatasetInfo | None:
-        """The dataset, if it was made from this listing, these labels, settings and this key."""
-        try:
-            found = json.loads(self._path.read_bytes())
-        except FileNotFoundError:
-            return None
-        if found["listing"] != self.listing or found["inputs"] != self._fingerprint(Path(), []):
-            return None
-        return Workspace(self.order.out, found["fingerprint"]).finished()
-
-    def write(self, files: Path) -> None:
-        """Remembers that the files, still there, are the listing."""
-        content = {
-            "listing": self.listing,
-            "inputs": self._fingerprint(Path(), []),
-            "fingerprint": self._fingerprint(files, list_files(files)),
-        }
-        part = self._path.with_suffix(".part")
-        part.write_text(json.dumps(content))
-        os.replace(part, self._path)
-
-    @property
-    def _path(self) -> Path:
-        return self.order.out / FOLDER / _RECEIPT
-
-    def _fingerprint(self, files: Path, paths: list[str]) -> str:
-        settings = self.order.settings
-        return fingerprint(files, paths, self.order.labels, settings, settings.split_key())

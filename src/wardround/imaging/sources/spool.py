@@ -15,7 +15,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from wardround.errors import ConfigurationError
 from wardround.imaging.sources.archive import Parcel, Unfetched
@@ -38,6 +38,11 @@ class Spool:
     def has(self, parcel: Parcel) -> bool:
         """Whether the parcel is there, whole."""
         return self._place(parcel.name).exists()
+
+    @staticmethod
+    def parcel_name(path: str) -> str:
+        """The name of the parcel to which a file belongs, given by its path relative to `files`."""
+        return PurePosixPath(path).parts[1]
 
     def part(self, parcel: Parcel) -> Path:
         """Where a parcel lies until it is complete."""

@@ -37,14 +37,17 @@ def client(address: str) -> Minio:
 
 def verbs(s3: Minio, own: str, other: str, key: str) -> dict[str, Callable[[], Any]]:
     """Every kind of request about somebody else's bucket."""
-    content = {"data": io.BytesIO(b"x"), "length": 1}
+
+    def put(name: str) -> None:
+        s3.put_object(bucket_name=other, object_name=name, data=io.BytesIO(b"x"), length=1)
+
     return {
         "list": lambda: list(s3.list_objects(bucket_name=other)),
         "head bucket": lambda: s3.bucket_exists(bucket_name=other) or _refuse("NoSuchBucket"),
         "get": lambda: s3.get_object(bucket_name=other, object_name=key).read(),
         "head": lambda: s3.stat_object(bucket_name=other, object_name=key),
-        "put": lambda: s3.put_object(bucket_name=other, object_name="from-outside", **content),
-        "overwrite": lambda: s3.put_object(bucket_name=other, object_name=key, **content),
+        "put": lambda: put("from-outside"),
+        "overwrite": lambda: put(key),
         "delete": lambda: s3.remove_object(bucket_name=other, object_name=key),
         "copy": lambda: s3.copy_object(
             bucket_name=own, object_name="stolen", source=CopySource(bucket_name=other, object_name=key)

@@ -215,6 +215,14 @@ def test_sigterm_ends_both_sides_with_143_and_they_go_on_when_started_again(
     assert [outcome.accepted for outcome in federation.outcomes()] == [SITES] * 3
 
 
+def test_two_starts_of_one_site_at_once_take_turns_and_both_end_well(federation: Federation) -> None:
+    second = federation.start_site("alder")
+    actors = [*federation.start_all(), second]
+    assert [actor.wait() for actor in actors] == [0] * 5
+    assert "another process is at run" in second.text()
+    assert all(outcome.accepted == SITES and not outcome.refused for outcome in federation.outcomes())
+
+
 def test_a_run_that_has_ended_is_left_as_it_is_by_a_second_start(federation: Federation) -> None:
     assert [actor.wait() for actor in federation.start_all()] == [0, 0, 0, 0]
     store = federation.view.shared

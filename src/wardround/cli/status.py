@@ -83,7 +83,7 @@ def _kubeflow(federation: str, run: str, place: Place) -> "list[KubeflowRun]":
 
 def _print_unopened(federation: str, run: str, parts: "list[KubeflowRun]", as_json: bool) -> None:
     if as_json:
-        shown = {"federation": federation, "run": run, "state": "not-opened"}
+        shown = {"federation": federation, "run": run, "state": "not-opened", "rounds": [], "sites": []}
         typer.echo(json.dumps(shown | {"kubeflow": [asdict(part) for part in parts]}))
         return
     from wardround.cli.status_page import links

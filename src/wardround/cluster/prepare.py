@@ -16,6 +16,9 @@ from wardround.cluster.mlflow_users import make_passwords, secret_names
 from wardround.cluster.settings import ClusterSettings, DatabaseSettings, MlflowSettings
 
 _URI = "uri"
+# The driver in MLflow's image. SQLAlchemy's own choice for an address that names none changes with its versions.
+_DRIVER = "postgresql+psycopg2"
+_SCHEMES = ("postgresql", "postgres", _DRIVER)
 
 
 def prepare(settings: ClusterSettings, store: SecretStore) -> tuple[str, ...]:
@@ -39,10 +42,10 @@ def _prepare_mlflow(settings: MlflowSettings, store: SecretStore) -> list[str]:
         store.create_if_absent(database.secret, lambda: _database(database))
     make_passwords(settings, store)
     uri = _database_uri(settings, store)
-    configuration = _configuration(settings, uri)
-    stored = store.create_if_absent(settings.server_secret, lambda: _server(configuration))
-    if stored.content.get("basic_auth.ini") != configuration:
-        store.patch(settings.server_secret, {"basic_auth.ini": configuration})
+    wanted = {"basic_auth.ini": _configuration(settings, uri), "database-uri": uri.encode()}
+    stored = store.create_if_absent(settings.server_secret, lambda: _server(wanted))
+    if not wanted.items() <= stored.content.items():
+        store.patch(settings.server_secret, wanted)
     return [settings.database_secret, settings.server_secret, *secret_names(settings).values()]
 
 
@@ -55,12 +58,12 @@ def _root() -> Mapping[str, bytes]:
 
 def _database(settings: DatabaseSettings) -> Mapping[str, bytes]:
     password = random.token_urlsafe(24)
-    uri = f"postgresql+psycopg2://{settings.user}:{quote(password)}@{settings.host}:{settings.port}/{settings.name}"
+    uri = f"{_DRIVER}://{settings.user}:{quote(password)}@{settings.host}:{settings.port}/{settings.name}"
     return {"password": password.encode(), _URI: uri.encode()}
 
 
-def _server(configuration: bytes) -> Mapping[str, bytes]:
-    return {"flask-secret-key": random.token_hex(32).encode(), "basic_auth.ini": configuration}
+def _server(content: Mapping[str, bytes]) -> Mapping[str, bytes]:
+    return {"flask-secret-key": random.token_hex(32).encode(), **content}
 
 
 def _configuration(settings: MlflowSettings, uri: str) -> bytes:
@@ -85,8 +88,9 @@ def _database_uri(settings: MlflowSettings, store: SecretStore) -> str:
             f"Secret {settings.database_secret!r} is not there or has no {_URI}; it must hold the address of MLflow's "
             "database, postgresql://USER:PASSWORD@HOST:PORT/NAME"
         )
-    if "\n" in uri or not uri.startswith("postgresql"):
+    scheme, found, rest = uri.partition("://")
+    if "\n" in uri or not found or scheme not in _SCHEMES:
         raise BrokenSecretError(
             f"Secret {settings.database_secret!r}: {_URI} is not of the form postgresql://USER:PASSWORD@HOST:PORT/NAME"
         )
-    return uri
+    return f"{_DRIVER}://{rest}"

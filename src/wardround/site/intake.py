@@ -20,6 +20,7 @@ from wardround.site.context import take_seat
 from wardround.site.pick import pick_run
 from wardround.site.plans import approved_plan, find_run
 from wardround.site.settings import SiteSettings
+from wardround.turns import one_at_a_time
 
 _KEY_BYTES = 32
 
@@ -54,7 +55,8 @@ def preprocess(
 
     Without a run in the settings it takes the newest open one; None when there was none within `start_wait_s`.
     The folder is `work/datasets/<name>`, where the name follows from the plan's task: another plan with the
-    same task finds the dataset ready. What is fetched lies in `work/incoming` until the dataset is complete.
+    same task finds the dataset ready, and so does another process, after it has waited for this one. What is
+    fetched lies in `work/incoming` until the dataset is complete.
     Raises UnwantedPlanError, IntakeError, SourceError, NoSpaceError, ConfigurationError, RefusedError.
     """
     stop = stop or threading.Event()
@@ -69,7 +71,8 @@ def preprocess(
     folder = settings.work / "datasets" / dataset_name(task)
     chosen = intake_settings(task, source, settings.work / "split.key").model_copy(update=_chosen(settings))
     order = Order(source.images, source.labels, folder, settings.work / "incoming", chosen)
-    return Prepared(run, folder, prepare(order, stop, progress), plan.digest)
+    with one_at_a_time(folder.with_suffix(".lock"), "the dataset of this task", stop):
+        return Prepared(run, folder, prepare(order, stop, progress), plan.digest)
 
 
 def _chosen(settings: SiteSettings) -> dict[str, object]:

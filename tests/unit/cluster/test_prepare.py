@@ -51,7 +51,7 @@ def test_everything_that_servers_mount_is_there(settings: ClusterSettings, store
         "wardround-mlflow-admin": ["password", "username"],
         "wardround-mlflow-reader-alder": ["password", "username"],
         "wardround-mlflow-db": ["password", "uri"],
-        "wardround-mlflow-server": ["basic_auth.ini", "flask-secret-key"],
+        "wardround-mlflow-server": ["basic_auth.ini", "database-uri", "flask-secret-key"],
     }
 
 
@@ -88,6 +88,18 @@ def test_mlflows_configuration_is_read_back_as_it_was_meant(store: MemorySecrets
     parser.read_string(store.content["wardround-mlflow-server"]["basic_auth.ini"].decode())
     assert parser["mlflow"]["database_uri"] == uri
     assert parser["mlflow"]["default_permission"] == "READ"
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg2"])
+def test_the_driver_of_mlflows_image_is_used_whatever_the_address_says(
+    store: MemorySecrets, scheme: str
+) -> None:
+    store.content["given"] = {"uri": f"{scheme}://a:b@db:5432/models".encode()}
+    mlflow = {"url": "http://mlflow:5000", "database_secret": "given"}
+    prepare(ClusterSettings.model_validate(CLUSTER | {"mlflow": mlflow}), store)
+    server = store.content["wardround-mlflow-server"]
+    assert server["database-uri"] == b"postgresql+psycopg2://a:b@db:5432/models"
+    assert server["database-uri"] in server["basic_auth.ini"]
 
 
 def test_a_new_database_address_reaches_mlflows_configuration(

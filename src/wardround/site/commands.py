@@ -13,9 +13,9 @@ from wardround.turns import one_at_a_time
 
 
 def train(settings: SiteSettings, stop: threading.Event | None = None) -> Summary:
-    """Takes part in the run that the settings name until it ends; `stop` ends it early. Another process of this site that
-    takes part in the run already is waited for: what it has answered is answered.
+    """Takes part in the run that the settings name until it ends; `stop` ends it early.
 
+    Another process of this site that takes part in the run is waited for: what it has answered is answered.
     Raises WardroundError; calling it again goes on. To be called by `processes.run_until_signal`.
     """
     stop = stop or threading.Event()

@@ -39,9 +39,12 @@ def compile_package(name: str, profile: Profile, out: Path) -> Path:
     return out
 
 
-def version_name(package: Path) -> str:
-    """A name for a version of a pipeline that follows from its content: 16 digits of its SHA-256."""
-    return hashlib.sha256(package.read_bytes()).hexdigest()[:16]
+def version_name(title: str, package: Path) -> str:
+    """A name for a version of a pipeline: the pipeline's own, and 12 digits of the SHA-256 of its content.
+
+    Kubeflow's form makes a run's name of the version's, so it says which pipeline that is.
+    """
+    return f"{title} {hashlib.sha256(package.read_bytes()).hexdigest()[:12]}"
 
 
 def description(package: Path) -> str:

@@ -31,7 +31,8 @@ def pipeline_name(name: str) -> str:
 
 def register(kubeflow: Kubeflow, name: str, package: Path) -> Version:
     """Uploads a compiled pipeline, unless the namespace has one with this content. Raises KubeflowError."""
-    title, wanted = pipeline_name(name), version_name(package)
+    title = pipeline_name(name)
+    wanted = version_name(title, package)
     pipeline = _find_pipeline(kubeflow, title) or _make_pipeline(kubeflow, title, package)
     found = _find_version(kubeflow, pipeline.pipeline_id, wanted)
     made = found or kubeflow.call(

@@ -50,13 +50,13 @@ def test_the_environment_does_not_change_a_profile(tmp_path: Path, monkeypatch: 
 
 
 def test_the_same_profile_compiles_to_the_same_version_and_another_one_to_another(tmp_path: Path) -> None:
+    profiles = [Profile(party="site", federation=federation) for federation in ("ward", "ward", "other")]
     names = [
-        version_name(
-            compile_package("site", Profile(party="site", federation=federation), tmp_path / "p.yaml")
-        )
-        for federation in ("ward", "ward", "other")
+        version_name("wardround-site", compile_package("site", profile, tmp_path / "p.yaml"))
+        for profile in profiles
     ]
     assert names[0] == names[1] != names[2]
+    assert all(name.startswith("wardround-site ") for name in names)
 
 
 def test_a_pipeline_of_the_other_party_is_refused(tmp_path: Path) -> None:

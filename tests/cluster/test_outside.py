@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import yaml
 from minio import Minio
+from minio.credentials.providers import StaticProvider
 from minio.error import S3Error
+from minio.minioadmin import MinioAdmin
 from tests.cluster.bed import Bed
 from tests.cluster.shell import ROOT, apply, get, helm, kubectl, secret
 
@@ -63,6 +65,24 @@ def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outside]:
         yield made
     finally:
         kubectl("delete", "namespace", made.here, made.there, "--wait=false")
+        tidy(made)
+
+
+def tidy(made: Outside) -> None:
+    """Removes buckets, users and policies of this federation from the S3 server."""
+    root = made.client(made.bed.artifacts_user, made.bed.artifacts_password)
+    for bucket in (each.name for each in root.list_buckets() if made.here in each.name):
+        for entry in root.list_objects(bucket_name=bucket, recursive=True, include_version=True):
+            root.remove_object(bucket_name=bucket, object_name=entry.object_name, version_id=entry.version_id)
+        root.remove_bucket(bucket_name=bucket)
+    login = StaticProvider(made.bed.artifacts_user, made.bed.artifacts_password)
+    admin = MinioAdmin(endpoint=made.bed.artifacts, credentials=login, secure=False)
+    for user, found in json.loads(admin.user_list()).items():
+        if made.here in found.get("policyName", ""):
+            admin.user_remove(user)
+    for policy in json.loads(admin.policy_list()):
+        if made.here in policy:
+            admin.policy_remove(policy)
 
 
 def chart_values(made: Outside) -> dict[str, Any]:

@@ -56,9 +56,14 @@ def measured(outcome: OutcomeMessage, measure: str) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
+def more_is_better(measure: str) -> bool:
+    """Whether a measure grows as models get better."""
+    return _MEASURES[measure][1]
+
+
 def best(values: list[tuple[int, float]], measure: str) -> tuple[int, float] | None:
     """The model with the best value; of equals the earlier."""
-    sign = 1.0 if _MEASURES[measure][1] else -1.0
+    sign = 1.0 if more_is_better(measure) else -1.0
     return max(values, key=lambda item: (sign * item[1], -item[0]), default=None)
 
 

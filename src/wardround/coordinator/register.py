@@ -10,12 +10,12 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from wardround.coordinator.context import Run
-from wardround.coordinator.history import History, best
+from wardround.coordinator.history import History, best, more_is_better
 from wardround.errors import StoppedError
 from wardround.exchange.messages import Figures, FinalMessage, OutcomeMessage
 from wardround.exchange.records import MESSAGE_LIMIT
 from wardround.exchange.waiting import stop_if_asked
-from wardround.registry.records import RoundRecord
+from wardround.registry.records import Merit, RoundRecord
 
 _LOG = logging.getLogger(__name__)
 
@@ -32,8 +32,8 @@ class Log(Protocol):
     def log_metrics(self, round: int, metrics: Mapping[str, float]) -> None:
         """Adds points to the curves at a round."""
 
-    def set_champion(self, round: int) -> None:
-        """Names the best model."""
+    def set_champion(self, round: int, merit: Merit) -> None:
+        """Names the best model so far."""
 
     def finish(self, status: Any) -> None:
         """Closes the run."""
@@ -89,9 +89,10 @@ class Keeper:
         )
 
     def _crown(self, log: Log, history: History) -> None:
-        champion = best(history.values(self.run.rules.measure), self.run.rules.measure)
+        measure = self.run.rules.measure
+        champion = best(history.values(measure), measure)
         if champion is not None and champion[0] > 0:
-            log.set_champion(champion[0])
+            log.set_champion(champion[0], Merit(measure, champion[1], more_is_better(measure)))
 
 
 class BackgroundRegister:

@@ -70,11 +70,6 @@ class Entries:
             )
         return self._models[round]
 
-    def is_later(self, version: str | None, than: str) -> bool:
-        """Whether both versions are rounds of this run, the first of a later one."""
-        rounds = {number: round for round, number in self._versions.items()}
-        return version in rounds and rounds[version] > rounds.get(than, 0)
-
     def complete(self, round: int) -> str:
         """Turn the round's logged model, whose files are there, into a model version; returns its number."""
         model_id = self._models[round].model_id

@@ -43,11 +43,22 @@ class RoundRecord:
         outcome: the signed outcome, as it lies in the exchange.
         weights: the global model's weights by name, in the plan's shapes; None for a failed round, which
             leaves metrics and its outcome but no model version.
-        champion: whether this is the run's best model so far.
     """
 
     round: int
     metrics: Mapping[str, float]
     outcome: bytes
     weights: Weights | None
-    champion: bool = False
+
+
+@dataclass(frozen=True)
+class Merit:
+    """What speaks for a model: the value of a measure on validation, such as val_auc, and whether more is better."""
+
+    measure: str
+    value: float
+    more_is_better: bool = True
+
+    def is_less_than(self, other: float) -> bool:
+        """Whether another model with this value of the measure is better."""
+        return self.value < other if self.more_is_better else self.value > other

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from wardround.registry.entries import Entries
 from wardround.registry.errors import RegistryError
 from wardround.registry.folder import ModelFolders
 from wardround.registry.points import Points
-from wardround.registry.records import RoundRecord, Weights
+from wardround.registry.records import Merit, RoundRecord, Weights
 from wardround.registry.retrying import Patience
 
 T = TypeVar("T")
@@ -60,8 +61,11 @@ class RunLog:
         model_id = desk.entries.model_id(round)
         self._surely(f"keep metrics of round {round}", lambda: desk.points.log(round, metrics, model_id))
 
-    def set_champion(self, round: int) -> None:
-        """Make a round's model the one that `models:/NAME@champion` means.
+    def set_champion(self, round: int, merit: Merit) -> None:
+        """Make a round's model the one that `models:/NAME@champion` means, unless that is a better one already.
+
+        Whoever uses the champion gets the best model of all runs, and not the first steps of the newest. A champion of
+        which this measure is not known makes way. The merit stays with the version as a tag, named as the measure.
 
         Raises:
             RegistryError: also where the round has no model version.
@@ -69,7 +73,7 @@ class RunLog:
         version = self._desk.entries.version(round)
         if version is None:
             raise RegistryError(f"round {round} has no model version to be champion; log the round first")
-        self._surely("set the champion", lambda: self._crown(version))
+        self._surely("set the champion", lambda: self._crown(version, merit))
 
     def finish(self, status: Status) -> None:
         """Close the run in MLflow. Opening it again reopens it."""
@@ -100,8 +104,6 @@ class RunLog:
         self._desk.points.log(record.round, record.metrics, entries.model_id(record.round))
         if version is None and record.weights is not None:
             version = entries.complete(record.round)
-        if version is not None and record.champion:
-            self._crown_the_later(version)
         return version
 
     def _upload(self, round: int, weights: Weights) -> None:
@@ -115,17 +117,17 @@ class RunLog:
         name = f"rounds/{record.round:06d}/outcome.json"
         self._desk.client.log_text(self.run_id, record.outcome.decode(), name)
 
-    def _crown_the_later(self, version: str) -> None:
-        """A round told again after a restart must not take the title back from a later one, which won it."""
-        if not self._desk.entries.is_later(self._champion(), version):
-            self._crown(version)
+    def _crown(self, version: str, merit: Merit) -> None:
+        client, name = self._desk.client, self._desk.model_name
+        client.set_model_version_tag(name, version, merit.measure, repr(merit.value))
+        champion = self._champion()
+        known = None if champion is None else champion.tags.get(merit.measure)
+        if known is None or not merit.is_less_than(float(known)):
+            client.set_registered_model_alias(name, CHAMPION, version)
 
-    def _crown(self, version: str) -> None:
-        self._desk.client.set_registered_model_alias(self._desk.model_name, CHAMPION, version)
-
-    def _champion(self) -> str | None:
+    def _champion(self) -> ModelVersion | None:
         try:
-            return str(self._desk.client.get_model_version_by_alias(self._desk.model_name, CHAMPION).version)
+            return self._desk.client.get_model_version_by_alias(self._desk.model_name, CHAMPION)
         except MlflowException as error:
             # MLflow answers INVALID_PARAMETER_VALUE where no model has that alias yet.
             if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):

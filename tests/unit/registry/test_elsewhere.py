@@ -15,7 +15,7 @@ from urllib.request import urlopen
 import numpy as np
 import pytest
 from mlflow import MlflowClient
-from registry_cases import NAME, expected_scores, record_of, weights_of
+from registry_cases import NAME, expected_scores, keep_best, weights_of
 
 from wardround.registry.connection import Registry
 from wardround.registry.predictor import PredictGraph
@@ -90,7 +90,7 @@ def test_the_champion_predicts_where_only_mlflow_and_tensorflow_are_installed(
 ) -> None:
     log = connect().open_run(run, graph)
     for round in (1, 2):
-        log.log_round(record_of(round, champion=True))
+        keep_best(log, round)
     scores = predict_as_a_stranger(uri, f"models:/{NAME}@champion", images_of(3), tmp_path)
     assert scores == pytest.approx(expected_scores(graph, weights_of(2), images_of(3)), abs=1e-6)
 
@@ -132,7 +132,7 @@ def test_a_server_keeps_the_same_as_a_database(
     for _ in range(2):
         with Registry(server, NAME, "north", patience=30) as registry:
             log = registry.open_run(run, graph)
-            assert [log.log_round(record_of(round, champion=True)) for round in (1, 2)] == ["1", "2"]
+            assert [keep_best(log, round) for round in (1, 2)] == ["1", "2"]
             log.finish("FINISHED")
     client = MlflowClient(server)
     assert len(client.search_model_versions(f"name = '{NAME}'")) == 2

@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
@@ -10,13 +11,13 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from registry_cases import NAME, expected_scores, record_of, weights_of
+from registry_cases import NAME, expected_scores, keep_best, record_of, weights_of
 
 from wardround.errors import ConfigurationError
 from wardround.registry.connection import Registry
 from wardround.registry.errors import RegistryError
 from wardround.registry.predictor import PredictGraph
-from wardround.registry.records import RoundRecord, RunRecord
+from wardround.registry.records import Merit, RoundRecord, RunRecord
 
 Connect = Callable[..., Registry]
 
@@ -95,20 +96,52 @@ def test_a_failed_round_leaves_its_outcome_and_no_version(
     assert client.search_model_versions(f"name = '{NAME}'") == []
     assert [item.path for item in client.list_artifacts(log.run_id, "rounds")] == ["rounds/000001"]
     with pytest.raises(RegistryError, match="no model version"):
-        log.set_champion(1)
+        log.set_champion(1, Merit("val_auc", 0.9))
 
 
-def test_the_champion_is_the_round_named_last_and_latest_is_the_last_round(
+def test_the_champion_is_the_best_round_and_latest_is_the_last_one(
     connect: Connect, run: RunRecord, graph: PredictGraph, uri: str
 ) -> None:
     log = connect().open_run(run, graph)
-    for round in (1, 2, 3):
-        log.log_round(record_of(round, champion=round < 3))
+    for round, merit in ((1, 0.7), (2, 0.9), (3, 0.8)):
+        log.log_round(record_of(round))
+        log.set_champion(round, Merit("val_auc", merit))
     for model, round in ((f"{NAME}@champion", 2), (f"{NAME}/latest", 3)):
         expected = expected_scores(graph, weights_of(round), images_of(2))
         assert predict(uri, model, images_of(2)) == pytest.approx(expected, abs=1e-6)
-    log.set_champion(1)
-    assert MlflowClient(uri).get_model_version_by_alias(NAME, "champion").tags["round"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("merit", "winner"),
+    [
+        (Merit("val_auc", 0.89), "run-1"),
+        (Merit("val_auc", 0.9), "run-2"),
+        (Merit("val_loss", 7.0, more_is_better=False), "run-2"),
+    ],
+    ids=["worse", "as-good", "of-another-measure"],
+)
+def test_a_new_run_becomes_champion_with_a_model_that_is_no_worse(
+    connect: Connect, run: RunRecord, graph: PredictGraph, uri: str, merit: Merit, winner: str
+) -> None:
+    first = connect().open_run(run, graph)
+    first.log_round(record_of(1))
+    first.set_champion(1, Merit("val_auc", 0.9))
+    second = connect().open_run(replace(run, run="run-2"), graph)
+    second.log_round(record_of(1))
+    second.set_champion(1, merit)
+    champion = MlflowClient(uri).get_model_version_by_alias(NAME, "champion")
+    assert champion.tags["run"] == winner
+
+
+def test_where_less_is_better_the_least_is_champion(
+    connect: Connect, run: RunRecord, graph: PredictGraph, uri: str
+) -> None:
+    log = connect().open_run(run, graph)
+    for round, loss in ((1, 0.5), (2, 0.1), (3, 0.3)):
+        log.log_round(record_of(round))
+        log.set_champion(round, Merit("val_loss", loss, more_is_better=False))
+    champion = MlflowClient(uri).get_model_version_by_alias(NAME, "champion")
+    assert (champion.tags["round"], champion.tags["val_loss"]) == ("2", "0.1")
 
 
 def test_rounds_told_again_after_a_restart_change_nothing(
@@ -116,11 +149,11 @@ def test_rounds_told_again_after_a_restart_change_nothing(
 ) -> None:
     first = connect().open_run(run, graph)
     for round in (1, 2):
-        first.log_round(record_of(round, champion=True))
+        keep_best(first, round)
     first.finish("KILLED")
     before = counts(uri, first.run_id)
     second = connect().open_run(run, graph)
-    assert [second.log_round(record_of(round, champion=True)) for round in (1, 2)] == ["1", "2"]
+    assert [keep_best(second, round) for round in (1, 2)] == ["1", "2"]
     assert second.run_id == first.run_id
     assert counts(uri, first.run_id) == before
     client = MlflowClient(uri)
@@ -136,6 +169,7 @@ WRITES = (
     "finalize_logged_model",
     "log_outputs",
     "create_model_version",
+    "set_model_version_tag",
     "set_registered_model_alias",
 )
 
@@ -156,14 +190,14 @@ def test_a_round_broken_off_at_any_write_is_finished_by_the_next_process(
     after: bool,
 ) -> None:
     log = connect().open_run(run, graph)
-    log.log_round(record_of(1, champion=True))
+    keep_best(log, 1)
     break_at(monkeypatch, write, after, KilledError())
     with pytest.raises(KilledError):
-        log.log_round(record_of(2, champion=True))
+        keep_best(log, 2)
     monkeypatch.undo()
     again = connect().open_run(run, graph)
     for round in (1, 2, 3):
-        again.log_round(record_of(round, champion=True))
+        keep_best(again, round)
     assert counts(uri, log.run_id) == {"versions": 3, "models": 3, "points": 9, "runs": 1}
     assert MlflowClient(uri).get_model_version_by_alias(NAME, "champion").tags["round"] == "3"
     expected = expected_scores(graph, weights_of(2), images_of(2))
@@ -181,7 +215,7 @@ def test_a_request_that_was_taken_but_not_answered_is_not_made_twice(
 ) -> None:
     log = connect().open_run(run, graph)
     break_at(monkeypatch, write, True, MlflowException("the answer was lost"), times=1)
-    log.log_round(record_of(1, champion=True))
+    keep_best(log, 1)
     assert counts(uri, log.run_id) == {"versions": 1, "models": 1, "points": 3, "runs": 1}
 
 

@@ -104,12 +104,13 @@ def _demo_seconds(folder: Path, rounds: int) -> float:
 def _cluster_seconds(cluster: Cluster, demo: Demo, rounds: int) -> tuple[float, dict[str, float]]:
     """From the moment that Kubeflow has the coordinator's run, to everybody's end; and what it consists of."""
     say(f"the cluster, {rounds} rounds")
-    for site in SITES:  # as in the demo's fresh folder
+    for site in SITES:  # as in the demo's fresh folder, and as where the plan was looked at before
         cluster.in_volumes(site, lambda pod: pod.python("-c", _FORGET))
+        cluster.approve(site, demo.digest)
     name = f"bench-{rounds}-{int(time.time())}"
     digest, coordinator = people.submit(cluster, demo.recipe, name, "--rounds", str(rounds))
-    for site in SITES:
-        cluster.approve(site, digest)
+    if digest != demo.digest:
+        sys.exit("the cluster's plan is not the demo's")
     runs = {COORDINATOR: coordinator}
     runs |= {SITES[site]: people.submit_site(cluster, site, name) for site in SITES}
     submitted = time.time()

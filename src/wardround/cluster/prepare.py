@@ -16,6 +16,7 @@ from wardround.cluster.mlflow_users import make_passwords, secret_names
 from wardround.cluster.settings import ClusterSettings, DatabaseSettings, MlflowSettings
 
 _URI = "uri"
+_PASSWORD_SECONDS = 60
 # The driver in MLflow's image. SQLAlchemy's own choice for an address that names none changes with its versions.
 _DRIVER = "postgresql+psycopg2"
 _SCHEMES = ("postgresql", "postgres", _DRIVER)
@@ -76,6 +77,9 @@ def _configuration(settings: MlflowSettings, uri: str) -> bytes:
         # A percent sign starts a reference in an ini file.
         f"database_uri = {uri.replace('%', '%%')}",
         f"admin_username = {settings.admin}",
+        # A request checks its password several times, and a password is made to take a tenth of a second. This is also
+        # how long one that was taken away still opens the door.
+        f"auth_cache_ttl_seconds = {_PASSWORD_SECONDS}",
         "authorization_function = mlflow.server.auth:authenticate_request_basic_auth",
     ]
     return ("\n".join(lines) + "\n").encode()

@@ -76,7 +76,7 @@ class Keeper:
         measured = evaluation_metrics(outcome)
         if outcome.model and measured:
             log.log_metrics(outcome.model, measured)
-            self._crown(log, History(history.outcomes[:number]))
+            self._crown(log, History(history.outcomes[: number - 1]), History(history.outcomes[:number]))
 
     def _record(self, outcome: OutcomeMessage, number: int) -> RoundRecord:
         trained = outcome.status == "completed"
@@ -88,10 +88,12 @@ class Keeper:
             weights=LazyWeights(lambda: self.weights(number)) if trained else None,
         )
 
-    def _crown(self, log: Log, history: History) -> None:
+    def _crown(self, log: Log, before: History, after: History) -> None:
+        """Names the best model, where that is another one than before: each time costs a few requests."""
         measure = self.run.rules.measure
-        champion = best(history.values(measure), measure)
-        if champion is not None and champion[0] > 0:
+        champion = best(after.values(measure), measure)
+        changed = champion != best(before.values(measure), measure)
+        if changed and champion is not None and champion[0] > 0:
             log.set_champion(champion[0], Merit(measure, champion[1], more_is_better(measure)))
 
 

@@ -88,6 +88,7 @@ def test_mlflows_configuration_is_read_back_as_it_was_meant(store: MemorySecrets
     parser.read_string(store.content["wardround-mlflow-server"]["basic_auth.ini"].decode())
     assert parser["mlflow"]["database_uri"] == uri
     assert parser["mlflow"]["default_permission"] == "READ"
+    assert int(parser["mlflow"]["auth_cache_ttl_seconds"]) <= 60  # so long an old password is good
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg2"])

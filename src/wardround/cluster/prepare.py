@@ -19,7 +19,6 @@ _URI = "uri"
 _PASSWORD_SECONDS = 60
 # The driver in MLflow's image. SQLAlchemy's own choice for an address that names none changes with its versions.
 _DRIVER = "postgresql+psycopg2"
-_SCHEMES = ("postgresql", "postgres", _DRIVER)
 
 
 def prepare(settings: ClusterSettings, store: SecretStore) -> tuple[str, ...]:
@@ -93,7 +92,7 @@ def _database_uri(settings: MlflowSettings, store: SecretStore) -> str:
             "database, postgresql://USER:PASSWORD@HOST:PORT/NAME"
         )
     scheme, found, rest = uri.partition("://")
-    if "\n" in uri or not found or scheme not in _SCHEMES:
+    if "\n" in uri or not found or scheme.split("+")[0] not in ("postgresql", "postgres"):
         raise BrokenSecretError(
             f"Secret {settings.database_secret!r}: {_URI} is not of the form postgresql://USER:PASSWORD@HOST:PORT/NAME"
         )

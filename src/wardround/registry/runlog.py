@@ -121,8 +121,8 @@ class RunLog:
         client, name = self._desk.client, self._desk.model_name
         client.set_model_version_tag(name, version, merit.measure, repr(merit.value))
         champion = self._champion()
-        known = None if champion is None else champion.tags.get(merit.measure)
-        if known is None or not merit.is_less_than(float(known)):
+        known = None if champion is None else _number(champion.tags.get(merit.measure))
+        if known is None or not merit.is_less_than(known):
             client.set_registered_model_alias(name, CHAMPION, version)
 
     def _champion(self) -> ModelVersion | None:
@@ -133,3 +133,11 @@ class RunLog:
             if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 raise
             return None
+
+
+def _number(tag: str | None) -> float | None:
+    """A tag's number; None for one that people have made something else of."""
+    try:
+        return None if tag is None else float(tag)
+    except ValueError:
+        return None

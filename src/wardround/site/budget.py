@@ -7,15 +7,15 @@ OVER_BUDGET = "over-budget"
 
 
 def why_over_budget(settings: SiteSettings, privacy: Privacy) -> str | None:
-    """Why a plan with this privacy does not fit the hospital's budget, or None if it does or there is no budget.
+    """Why a plan with this privacy does not fit the hospital's budget, or None if there is no budget.
 
     Training without differential privacy has no epsilon, however large (Dwork and Roth 2014, definition 2.4): no
-    budget allows it.
+    budget allows it. No other kind is accounted for yet, so none fits.
     """
     budget = settings.privacy_budget
-    if budget is None or privacy.kind != "none":
+    if budget is None:
         return None
     return (
-        f"trains without differential privacy, and this hospital's budget is epsilon {budget.epsilon:g} "
+        f"trains with privacy {privacy.kind!r}, which has no epsilon, and this hospital's budget is epsilon {budget.epsilon:g} "
         f"at delta {budget.delta:g}"
     )

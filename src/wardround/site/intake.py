@@ -71,7 +71,7 @@ def preprocess(
     folder = settings.work / "datasets" / dataset_name(task)
     chosen = intake_settings(task, source, settings.work / "split.key").model_copy(update=_chosen(settings))
     order = Order(source.images, source.labels, folder, settings.work / "incoming", chosen)
-    with one_at_a_time(folder.with_suffix(".lock"), "the dataset of this task", stop):
+    with one_at_a_time(settings.work / "locks" / folder.name, "the dataset of this task", stop):
         return Prepared(run, folder, prepare(order, stop, progress), plan.digest)
 
 

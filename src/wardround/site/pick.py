@@ -118,7 +118,7 @@ class Picker:
         if missing is None and over is None:
             return False
         code = self._declined_with(run, message)
-        why = over if code == OVER_BUDGET else missing
+        why = missing or (over if code == OVER_BUDGET else None)
         if code is None or why is None:
             return False
         if run not in self._passed_over:

@@ -20,6 +20,7 @@ from wardround.site.approvals import why_not_approved
 from wardround.site.budget import OVER_BUDGET, why_over_budget
 from wardround.site.choose import PatienceError
 from wardround.site.context import Seat
+from wardround.turns import one_at_a_time
 
 _LOG = logging.getLogger(__name__)
 
@@ -131,4 +132,6 @@ def decline(seat: Seat, code: str) -> None:
 def fetch_plan(seat: Seat) -> Plan:
     """The plan in this site's folder, downloaded unless it is there and whole. Raises RefusedError."""
     digest = str(seat.channel.digest)
-    return plan_store.fetch_plan(seat.shared, digest, seat.settings.work / "plans" / digest)
+    work = seat.settings.work
+    with one_at_a_time(work / "locks" / digest, "the plan", seat.stop):
+        return plan_store.fetch_plan(seat.shared, digest, work / "plans" / digest)

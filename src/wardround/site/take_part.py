@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from wardround.errors import WardroundError
-from wardround.exchange.errors import MissingError
+from wardround.exchange.errors import ConflictError, MissingError
 from wardround.exchange.messages import FinalMessage, JoinMessage, OutcomeMessage, PresentMessage
 from wardround.exchange.waiting import stop_if_asked
 from wardround.plan.format import Plan
@@ -65,7 +65,10 @@ def _join(seat: Seat, data: Data) -> None:
     message = JoinMessage(
         approved=str(seat.channel.digest), public_key=seat.channel.key.public.text, examples=data.counts()
     )
-    seat.channel.write(seat.own, message)
+    try:
+        seat.channel.write(seat.own, message)
+    except ConflictError:  # the dataset has changed since, by a person's decision
+        _LOG.info("joined before, with another number of examples")
     _LOG.info("joined run %s with %d training examples", seat.channel.run, data.counts().get("train", 0))
 
 

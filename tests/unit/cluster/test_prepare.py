@@ -91,7 +91,7 @@ def test_mlflows_configuration_is_read_back_as_it_was_meant(store: MemorySecrets
     assert int(parser["mlflow"]["auth_cache_ttl_seconds"]) <= 60  # so long an old password is good
 
 
-@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg2"])
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg2", "postgresql+pg8000"])
 def test_the_driver_of_mlflows_image_is_used_whatever_the_address_says(
     store: MemorySecrets, scheme: str
 ) -> None:

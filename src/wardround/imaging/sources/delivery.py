@@ -47,8 +47,9 @@ def deliver(
 
     in_parallel(partial(_bring, archive, spool, terms.patience), waiting, terms.connections, stop, count)
     if unfetched and len(unfetched) == total:
-        reasons = sorted({failed.why.value for failed in unfetched})
-        raise NothingFetchedError(f"none of {total} selected parcels could be fetched ({', '.join(reasons)})")
+        reasons = frozenset(failed.why for failed in unfetched)
+        said = ", ".join(sorted(why.value for why in reasons))
+        raise NothingFetchedError(f"none of {total} selected parcels could be fetched ({said})", reasons)
     return sorted(unfetched, key=lambda failed: failed.parcel.name)
 
 

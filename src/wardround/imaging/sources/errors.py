@@ -37,7 +37,11 @@ class EmptySelectionError(SourceError):
 
 
 class NothingFetchedError(SourceError):
-    """Each single parcel has its reason why it could not be fetched."""
+    """Each single parcel has its reason why it could not be fetched; `reasons`: those."""
+
+    def __init__(self, message: str, reasons: "frozenset[Why]") -> None:
+        super().__init__(message)
+        self.reasons = reasons
 
 
 class ChangedError(SourceError):

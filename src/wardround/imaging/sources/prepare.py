@@ -25,7 +25,13 @@ from wardround.imaging.settings import IntakeSettings
 from wardround.imaging.sources.archive import Archive, Parcel, Unfetched
 from wardround.imaging.sources.delivery import Progress, Terms, deliver
 from wardround.imaging.sources.dicomweb import DicomWebArchive, selection_of
-from wardround.imaging.sources.errors import ChangedError, EmptySelectionError, NothingFetchedError
+from wardround.imaging.sources.errors import (
+    ChangedError,
+    EmptySelectionError,
+    NothingFetchedError,
+    SourceError,
+    Why,
+)
 from wardround.imaging.sources.patience import Patience
 from wardround.imaging.sources.receipt import Receipt
 from wardround.imaging.sources.s3 import S3Archive
@@ -110,10 +116,12 @@ def _from_known(
         names = {spool.parcel_name(path) for path in paths}
         wanted = [parcel for parcel in parcels if parcel.name in names]
         try:
-            unfetched = bring(wanted) if wanted else []
+            reasons = {failed.why for failed in bring(wanted)} if wanted else set()
         except NothingFetchedError as error:
-            raise ChangedError("what was fetched before cannot be fetched again") from error
-        if unfetched or not known.fits(spool.files):
+            reasons = {*error.reasons}
+        if reasons - {Why.MISSING}:
+            raise SourceError("some of what was decided about could not be fetched; start again to try it again")
+        if reasons or not known.fits(spool.files) or not all((spool.files / path).is_file() for path in paths):
             raise ChangedError("what is fetched now is not what was fetched before")
 
     return intake.preprocess(

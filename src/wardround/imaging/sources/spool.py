@@ -31,6 +31,11 @@ class Spool:
     root: Path
 
     @property
+    def trash(self) -> Path:
+        """What is being removed."""
+        return self.root / "trash"
+
+    @property
     def files(self) -> Path:
         """What the intake reads."""
         return self.root / "files"
@@ -63,7 +68,7 @@ class Spool:
         wanted = {parcel.name for parcel in parcels}
         for place in [*self.files.glob("*/*"), *(self.root / "parts").glob("*")]:
             if place.name not in wanted:
-                _remove(place)
+                self._drop(place)
 
     def write_unfetched(self, unfetched: Iterable[Unfetched]) -> None:
         """Writes `unfetched.csv`: the archive's own name of a study or object, and the reason."""
@@ -77,8 +82,15 @@ class Spool:
     def clear(self) -> None:
         """Removes every file that was fetched."""
         for folder in (self.files, self.root / "parts"):
-            _remove(folder)
+            self._drop(folder)
         (self.root / UNFETCHED).unlink(missing_ok=True)
+
+    def _drop(self, path: Path) -> None:
+        """Removes a file or folder, so that after a kill no half of it is taken for the whole."""
+        if path.exists():
+            _remove(self.trash)
+            path.rename(self.trash)
+            _remove(self.trash)
 
     def _place(self, name: str) -> Path:
         return self.files / name[:2] / name
@@ -97,6 +109,7 @@ def opened(root: Path) -> Iterator[Spool]:
         ) from error
     try:
         _lock(lock, root)
+        _remove(spool.trash)
         for folder in (spool.files, root / "parts"):
             folder.mkdir(exist_ok=True)
         yield spool

@@ -1,5 +1,6 @@
 """A person decides about images whose copies are gone: only those are fetched again."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,9 @@ import pydicom
 import pytest
 
 from wardround.imaging.quarantine import Quarantine, State
+from wardround.imaging.sources.archive import Parcel
+from wardround.imaging.sources.dicomweb import DicomWebArchive
+from wardround.imaging.sources.errors import ParcelError, SourceError, Why
 from wardround.imaging.sources.prepare import Order, prepare
 
 from .conftest import Hospital
@@ -113,3 +117,41 @@ def test_a_study_that_is_gone_is_listed_and_the_others_are_used(
     gone = once("fetch", 0, lambda: archive.delete_study(hospital.studies[WAITING[0]]))
     assert total(prepare(first, progress=gone)) == FEW - 1
     assert unfetched(tmp_path) == ["not-in-archive"]
+
+
+def test_a_study_of_which_less_arrives_than_before_has_all_of_them_fetched_again(
+    first: Order, decide: Quarantine, archive: Orthanc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for entry in decide.entries(State.WAITING):
+        decide.decide(entry, State.RELEASED, "A. Steward")
+    real, left = DicomWebArchive.fetch, [1]
+
+    def fetch(self: DicomWebArchive, parcel: Parcel, target: Path, stop: threading.Event) -> None:
+        real(self, parcel, target, stop)
+        if left:
+            left.pop()
+            next(target.rglob("*.dcm")).unlink()
+
+    monkeypatch.setattr(DicomWebArchive, "fetch", fetch)
+    assert total(prepare(first)) == FEW
+
+
+def test_an_archive_that_fails_for_a_moment_does_not_have_everything_fetched_again(
+    first: Order,
+    decide: Quarantine,
+    order: MakeOrder,
+    archive: Orthanc,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    decide.decide(decide.entries(State.WAITING)[0], State.RELEASED, "A. Steward")
+
+    def fail(*_: object) -> None:
+        raise ParcelError(Why.DENIED)
+
+    with monkeypatch.context() as moment:
+        moment.setattr(DicomWebArchive, "fetch", fail)
+        with pytest.raises(SourceError, match="start again to try it again"):
+            prepare(first)
+    assert fetched(first) == [(0, 1), (1, 1)]
+    assert shards(tmp_path / "out") == as_if_anew(order, archive, tmp_path)

@@ -16,6 +16,6 @@ def why_over_budget(settings: SiteSettings, privacy: Privacy) -> str | None:
     if budget is None:
         return None
     return (
-        f"trains with privacy {privacy.kind!r}, which has no epsilon, and this hospital's budget is epsilon {budget.epsilon:g} "
-        f"at delta {budget.delta:g}"
+        f"trains with privacy {privacy.kind!r}, which has no epsilon, and this hospital's budget is "
+        f"epsilon {budget.epsilon:g} at delta {budget.delta:g}"
     )

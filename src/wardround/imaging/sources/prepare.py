@@ -99,6 +99,8 @@ def _prepare(
         except ChangedError as error:
             _LOG.warning("%s; all files are fetched again", error)
             receipt.forget()
+            spool.clear()
+            spool.make()
     unfetched = bring(parcels)
     info = intake.preprocess(spool.files, order.labels, order.out, order.settings, progress)
     if not unfetched:
@@ -120,8 +122,14 @@ def _from_known(
         except NothingFetchedError as error:
             reasons = {*error.reasons}
         if reasons - {Why.MISSING}:
-            raise SourceError("some of what was decided about could not be fetched; start again to try it again")
-        if reasons or not known.fits(spool.files) or not all((spool.files / path).is_file() for path in paths):
+            raise SourceError(
+                "some of what was decided about could not be fetched; start again to try it again"
+            )
+        if (
+            reasons
+            or not known.fits(spool.files)
+            or not all((spool.files / path).is_file() for path in paths)
+        ):
             raise ChangedError("what is fetched now is not what was fetched before")
 
     return intake.preprocess(

@@ -79,6 +79,11 @@ class Spool:
             table.writerows((failed.parcel.address, failed.why.value) for failed in unfetched)
         part.replace(self.root / UNFETCHED)
 
+    def make(self) -> None:
+        """Makes the folders that are not there."""
+        for folder in (self.files, self.root / "parts"):
+            folder.mkdir(exist_ok=True)
+
     def clear(self) -> None:
         """Removes every file that was fetched."""
         for folder in (self.files, self.root / "parts"):
@@ -110,8 +115,7 @@ def opened(root: Path) -> Iterator[Spool]:
     try:
         _lock(lock, root)
         _remove(spool.trash)
-        for folder in (spool.files, root / "parts"):
-            folder.mkdir(exist_ok=True)
+        spool.make()
         yield spool
     finally:
         os.close(lock)

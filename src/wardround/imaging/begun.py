@@ -6,12 +6,12 @@
 Chunks are named by their items, so those of another fingerprint fit wherever files, labels and settings are the same.
 """
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from wardround.exchange.files import whole_file
 from wardround.imaging.results import earlier_path, is_earlier, read_results
 
 NAME = "begun.json"
@@ -34,9 +34,8 @@ class Begun(BaseModel):
 
     def write(self, folder: Path) -> None:
         """Says so in the intake's folder."""
-        part = folder / f"{NAME}.part"
-        part.write_text(self.model_dump_json())
-        os.replace(part, folder / NAME)
+        with whole_file(folder / NAME) as file:
+            file.write(self.model_dump_json().encode())
 
 
 def find(parent: Path, base: str) -> tuple[Path, Begun] | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from wardround.exchange.files import whole_file
 from wardround.imaging.inventory import Inventory
 from wardround.imaging.settings import IntakeSettings
 from wardround.imaging.sources.archive import Parcel
@@ -50,9 +50,8 @@ class Receipt:
     def write(self, inventory: Inventory) -> None:
         """Remembers the files."""
         content = _Content(listing=self.listing, inputs=self.inputs, inventory=inventory)
-        part = self.path.with_suffix(".part")
-        part.write_text(content.model_dump_json())
-        os.replace(part, self.path)
+        with whole_file(self.path) as file:
+            file.write(content.model_dump_json().encode())
 
     def forget(self) -> None:
         """Removes what is remembered."""

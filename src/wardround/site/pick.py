@@ -63,6 +63,7 @@ class Picker:
         self._own: Store = exchange.store(layout.site(settings.site))
         self._known: dict[str, RunMessage | None] = {}
         self._ended: set[str] = set()
+        self._declined: dict[str, str] = {}
         self._looked = False
         self._passed_over: set[str] = set()
 
@@ -127,6 +128,11 @@ class Picker:
         return True
 
     def _declined_with(self, run: str, message: RunMessage) -> str | None:
+        if run not in self._declined and (code := self._read_declined(run, message)) is not None:
+            self._declined[run] = code  # the first reason stays
+        return self._declined.get(run)
+
+    def _read_declined(self, run: str, message: RunMessage) -> str | None:
         channel = Channel(self._settings.federation, run, self._settings.site, self._key, message.plan_digest)
         try:
             return channel.read(self._own, DeclinedMessage, self._self).message.code

@@ -13,7 +13,7 @@ from wardround.errors import RefusedError
 from wardround.exchange.errors import MissingError
 from wardround.exchange.layout import plan_key
 from wardround.exchange.store import Store, put_idempotent, upload_idempotent
-from wardround.plan.format import MANIFEST_NAME, MAX_MANIFEST_BYTES, Plan, load_plan, parse_manifest
+from wardround.plan.format import MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest, Plan, load_plan, parse_manifest
 
 
 def publish_plan(store: Store, plan: Plan) -> None:
@@ -37,15 +37,23 @@ def fetch_plan(store: Store, digest: str, folder: Path) -> Plan:
     return load_plan(folder, expected=digest)
 
 
-def _download(store: Store, digest: str, folder: Path) -> None:
-    key = plan_key(digest, MANIFEST_NAME)
+def fetch_manifest(store: Store, digest: str) -> Manifest:
+    """A published plan's `plan.json`. Raises MissingError, RefusedError."""
+    return parse_manifest(_manifest(store, digest), expected=digest)
+
+
+def _manifest(store: Store, digest: str) -> bytes:
     try:
-        data = store.get(key, limit=MAX_MANIFEST_BYTES)
+        return store.get(plan_key(digest, MANIFEST_NAME), limit=MAX_MANIFEST_BYTES)
     except MissingError as error:
         raise MissingError(
             f"plan {digest} is not in bucket {store.name!r}; publish it (wardround coordinator publish FOLDER), or "
             "correct the digest"
         ) from error
+
+
+def _download(store: Store, digest: str, folder: Path) -> None:
+    data = _manifest(store, digest)
     for part in parse_manifest(data, expected=digest).parts():
         target = folder / part.file
         target.parent.mkdir(parents=True, exist_ok=True)

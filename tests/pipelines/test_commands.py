@@ -147,3 +147,19 @@ def test_a_recipe_names_its_files_once() -> None:
     }
     assert Recipe.model_validate(both).files == ("parts.py",)
     assert Recipe.model_validate({**both, "model": {"builtin": "logistic"}, "algorithm": {}}).files == ()
+
+
+def test_a_command_ends_with_its_own_exit_code_after_what_was_to_be_done_at_the_end() -> None:
+    script = (
+        "import atexit, sys, threading, time\n"
+        "from wardround.cli.ending import ending_at_once\n"
+        "with ending_at_once():\n"
+        "    atexit.register(lambda: print('done at the end'))\n"
+        "    threading.Thread(target=lambda: (time.sleep(0.3), print('done in a thread'))).start()\n"
+        "    {}\n"
+    )
+    cases = {"sys.exit(3)": 3, "sys.exit('words')": 1, "raise KeyError": 1, "pass": 0, "sys.exit()": 0}
+    for last, code in cases.items():
+        ended = subprocess.run([sys.executable, "-c", script.format(last)], capture_output=True, text=True)
+        assert (ended.returncode, ended.stdout) == (code, "done in a thread\ndone at the end\n"), last
+        assert ("Traceback" in ended.stderr) == (last == "raise KeyError")

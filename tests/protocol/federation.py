@@ -197,7 +197,7 @@ class Federation:
 
     def outcomes(self) -> tuple[OutcomeMessage, ...]:
         """All outcomes so far."""
-        return read_history(self.view).outcomes
+        return read_history(self.view.channel, self.view.shared).outcomes
 
     def state(self, number: int) -> bytes:
         """The bytes of the server state that a round made."""

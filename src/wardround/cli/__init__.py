@@ -8,6 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from wardround.cli.ending import ending_at_once
 from wardround.errors import WardroundError
 
 _HELP = "Federated learning for medical images: hospitals keep their images, and train one model together."
@@ -50,6 +51,11 @@ COMMANDS = {
 }
 
 
+# Their graphs need no Keras, which TensorFlow loads by itself: that is half of its start. Told so, it looks for an older
+# one, which is not there. MLflow, which the coordinator's steps use, does need it.
+_WITHOUT_KERAS = {"site"}
+
+
 class LazyGroup(TyperGroup):
     """A group that shows what it has without loading it."""
 
@@ -65,14 +71,17 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     stubs: dict[str, Any] = {name: TyperCommand(name, help=text) for name, (_, _, text) in COMMANDS.items()}
     group = LazyGroup(name="wardround", commands=stubs, help=_HELP, no_args_is_help=True)
-    try:
-        group(prog_name="wardround")
-    except WardroundError as error:
-        print(f"wardround: {error} [{error.code}]", file=sys.stderr)
-        sys.exit(1)
+    with ending_at_once():
+        try:
+            group(prog_name="wardround")
+        except WardroundError as error:
+            print(f"wardround: {error} [{error.code}]", file=sys.stderr)
+            sys.exit(1)
 
 
 def _load(name: str) -> Any:
+    if name in _WITHOUT_KERAS:
+        os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     module, attribute, _ = COMMANDS[name]
     found = getattr(importlib.import_module(module), attribute)
     if isinstance(found, typer.Typer):

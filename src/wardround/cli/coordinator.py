@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from wardround.cli.coordinator_abandon import abandon
 from wardround.cli.coordinator_check import check
 from wardround.cli.keys import key
 from wardround.cli.options import Step, step
@@ -14,6 +15,7 @@ from wardround.coordinator.settings import CoordinatorSettings
 app = typer.Typer(no_args_is_help=True, help="The coordinator's steps in a run.", add_completion=False)
 app.command("key")(key)
 app.command("check")(check)
+app.command("abandon")(abandon)
 
 _PREFIX = "WARDROUND_COORDINATOR_"
 

@@ -7,7 +7,6 @@ from wardround.coordinator.context import Event, Run, log_event
 from wardround.coordinator.open import open_run as publish_run
 from wardround.coordinator.open import rules_of
 from wardround.coordinator.register import BackgroundRegister
-from wardround.coordinator.run import run_rounds
 from wardround.coordinator.settings import CoordinatorSettings
 from wardround.coordinator.settle import settle
 from wardround.errors import WardroundError
@@ -18,7 +17,6 @@ from wardround.exchange.messages import FinalMessage, RunMessage
 from wardround.exchange.patience import PatientExchange
 from wardround.exchange.records import Channel, Peer
 from wardround.plan.format import Plan
-from wardround.plan.program import Program
 
 Observer = Callable[[Event], None]
 _CHANGES = ("rounds", "quorum", "deadline_s", "join_deadline_s")
@@ -47,6 +45,10 @@ def aggregate(
     Raises AbandonedError after too many failed rounds, WardroundError otherwise; calling it again goes on.
     To be called by `processes.run_until_signal`.
     """
+    # Not at the top: reports are made without TensorFlow.
+    from wardround.coordinator.run import run_rounds
+    from wardround.plan.program import Program
+
     stop = stop or threading.Event()
     settings, plan = settle(settings, stop)
     run = make_run(settings, plan, stop, observe)
@@ -59,8 +61,9 @@ def aggregate(
             register.close()
     if final.status == "abandoned":
         raise AbandonedError(
-            f"run {settings.run!r} was abandoned: {run.rules.max_failed} rounds in a row ended below the quorum of "
-            f"{run.rules.quorum}. outcome.json of each says who was missing or refused; then start a new run"
+            f"run {settings.run!r} was abandoned after {final.rounds} rounds: {run.rules.max_failed} in a row ended "
+            f"below the quorum of {run.rules.quorum} (outcome.json of each says who was missing or refused), or "
+            "somebody gave it up (wardround coordinator abandon). Start a new run"
         )
     return final
 

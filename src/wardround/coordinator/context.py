@@ -74,7 +74,7 @@ class Run:
     @property
     def me(self) -> Peer:
         """The coordinator as the author of what it finds after a restart."""
-        return Peer(self.channel.me, self.channel.key.public)
+        return self.channel.author
 
     @property
     def shared(self) -> Store:

@@ -64,7 +64,7 @@ def evaluate(settings: CoordinatorSettings, stop: threading.Event | None = None)
     run = make_run(settings, plan, stop)
     recipe = plan.manifest.recipe_model()
     threshold = recipe.evaluation.threshold
-    history = read_history(run)
+    history = read_history(run.channel, run.shared)
     return RunEvaluation(
         federation=settings.federation,
         run=settings.run,

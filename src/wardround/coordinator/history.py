@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from wardround.coordinator.context import Rules, Run
+from wardround.coordinator.context import Rules
 from wardround.exchange.messages import OutcomeMessage
+from wardround.exchange.records import Channel
+from wardround.exchange.store import Store
 
 Step = Literal["train", "evaluate", "finished", "early-stopped", "abandoned"]
 
@@ -103,14 +105,13 @@ def splits_of(history: History, step: Step, rules: Rules) -> tuple[Literal["vali
     return ("validation",) if due and history.model not in seen else ()
 
 
-def read_history(run: Run) -> History:
-    """The history in the bucket. Raises RefusedError when somebody else wrote there."""
-    return History(tuple(_outcomes(run)))
+def read_history(mine: Channel, shared: Store) -> History:
+    """The history of my run in the federation's bucket. Raises RefusedError when somebody else wrote there."""
+    return History(tuple(_outcomes(mine, shared)))
 
 
-def _outcomes(run: Run) -> Iterator[OutcomeMessage]:
-    keys, shared, number = run.channel.keys, run.shared, 1
-    there = set(shared.list(keys.rounds))
-    while run.channel.where(OutcomeMessage, number) in there:
-        yield run.channel.read(shared, OutcomeMessage, run.me, round=number).message
+def _outcomes(mine: Channel, shared: Store) -> Iterator[OutcomeMessage]:
+    there, number = set(shared.list(mine.keys.rounds)), 1
+    while mine.where(OutcomeMessage, number) in there:
+        yield mine.read(shared, OutcomeMessage, mine.author, round=number).message
         number += 1

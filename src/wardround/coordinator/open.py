@@ -8,6 +8,7 @@ from wardround.exchange.errors import MissingError
 from wardround.exchange.messages import FederationMessage, RunMessage
 from wardround.plan.format import Plan
 from wardround.plan_store import publish_plan
+from wardround.recipe import Recipe
 
 EPOCH = 1
 
@@ -34,9 +35,15 @@ def rules_of(plan: Plan, changes: dict[str, float | int]) -> Rules:
         per_site=recipe.per_site,
         positive=recipe.positive,
         seed=recipe.seed,
-        measure=stop.metric if stop else "val_auc",
+        measure=measure_of(recipe),
         patience=stop.patience if stop else None,
     )
+
+
+def measure_of(recipe: Recipe) -> str:
+    """By what a recipe's champion is chosen."""
+    stop = recipe.rounds.early_stop
+    return stop.metric if stop else "val_auc"
 
 
 def open_run(run: Run, plan: Plan) -> RunMessage:

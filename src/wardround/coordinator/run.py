@@ -5,15 +5,13 @@ from typing import Protocol
 
 from wardround.coordinator.close import Clock, play_round
 from wardround.coordinator.context import Event, Run
-from wardround.coordinator.history import History, Step, best, next_step, read_history
+from wardround.coordinator.ends import ENDS, end_run, final_of, find_final
+from wardround.coordinator.history import History, Step, next_step, read_history
 from wardround.coordinator.members import Members
 from wardround.coordinator.rounds import Model, OpenRound, find_round, open_round
 from wardround.coordinator.states import load_model
-from wardround.exchange.errors import MissingError
 from wardround.exchange.messages import FinalMessage, OutcomeMessage
 from wardround.plan.program import Program
-
-ENDS = ("finished", "early-stopped", "abandoned")
 
 
 class Register(Protocol):
@@ -34,10 +32,10 @@ def run_rounds(run: Run, program: Program, register: Register | None = None) -> 
     """
     shutil.rmtree(run.spool, ignore_errors=True)
     run.spool.mkdir(parents=True)
-    history = read_history(run)
-    final = _find_final(run) or _play(run, program, history, register)
+    history = read_history(run.channel, run.shared)
+    final = find_final(run.channel, run.shared) or _play(run, program, history, register)
     if register is not None:
-        register.ended(read_history(run), final)
+        register.ended(read_history(run.channel, run.shared), final)
     run.observe(Event("ended", final.rounds, text=final.status))
     return final
 
@@ -52,10 +50,12 @@ def _play(run: Run, program: Program, history: History, register: Register | Non
     model = load_model(run, program, history.model)
     _tell(register, history)
     while (step := next_step(history, run.rules)) not in ENDS:
+        if (abandoned := find_final(run.channel, run.shared)) is not None:
+            return abandoned
         outcome, model = _round(run, program, step, opened, model, history, members)
         opened, history = None, history.add(outcome)
         _tell(register, history)
-    return _finish(run, history, step)
+    return end_run(run.channel, run.shared, final_of(history, step, run.rules.measure))
 
 
 def _round(
@@ -79,32 +79,3 @@ def _round(
 def _tell(register: Register | None, history: History) -> None:
     if register is not None and history.outcomes:
         register.closed(history)
-
-
-def _find_final(run: Run) -> FinalMessage | None:
-    try:
-        return run.channel.read(run.shared, FinalMessage, run.me).message
-    except MissingError:
-        return None
-
-
-def _finish(run: Run, history: History, step: Step) -> FinalMessage:
-    final = final_of(history, step, run.rules.measure)
-    run.channel.write(run.shared, final)
-    return final
-
-
-def final_of(history: History, step: Step, measure: str) -> FinalMessage:
-    """The end of a run with this history. Without any evaluation the last model is the champion."""
-    if step not in ("finished", "early-stopped", "abandoned"):
-        raise ValueError(f"{step!r} is not an end; legal: {', '.join(ENDS)}")
-    champion = best(history.values(measure), measure)
-    number, value = champion if champion else (history.model, None)
-    return FinalMessage(
-        status=step,
-        rounds=len(history.outcomes),
-        last=history.model,
-        champion=number,
-        measure=measure,
-        metric=value,
-    )

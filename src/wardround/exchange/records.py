@@ -77,6 +77,11 @@ class Channel:
         """The keys of the run."""
         return RunKeys(self.run)
 
+    @property
+    def author(self) -> Peer:
+        """Myself, as the author of what I find after a restart."""
+        return Peer(self.me, self.key.public)
+
     def write(
         self,
         store: Store,

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from wardround.errors import ConfigurationError, RefusedError
 from wardround.exchange.envelope import PublicKey, SigningKey
 from wardround.exchange.errors import DeniedError, MissingBucketError, MissingError
-from wardround.exchange.layout import COORDINATOR, Layout, check_run, plan_key
+from wardround.exchange.layout import COORDINATOR, Layout, check_run
 from wardround.exchange.messages import (
     DeclinedMessage,
     FederationMessage,
@@ -25,7 +25,7 @@ from wardround.exchange.messages import (
 )
 from wardround.exchange.records import Channel, Peer
 from wardround.exchange.store import Exchange
-from wardround.plan.format import MANIFEST_NAME, MAX_MANIFEST_BYTES, parse_manifest
+from wardround.plan_store import fetch_manifest
 from wardround.processes import load_settings
 
 Word = Literal["joined", "declined", "silent", "unknown"]
@@ -140,7 +140,8 @@ class _Reader:
             champion=final.champion if final else None,
             measure=final.measure if final else None,
             metric=final.metric if final else None,
-            model_name=self._settings.model_name or self._recipe_name(described.plan_digest),
+            model_name=self._settings.model_name
+            or fetch_manifest(self._shared, described.plan_digest).recipe_model().name,
             registry=self._settings.tracking_uri,
         )
 
@@ -182,10 +183,6 @@ class _Reader:
                 number, channel.read(self._shared, OutcomeMessage, self._coordinator, round=number).message
             )
             number += 1
-
-    def _recipe_name(self, digest: str) -> str:
-        data = self._shared.get(plan_key(digest, MANIFEST_NAME), limit=MAX_MANIFEST_BYTES)
-        return parse_manifest(data, expected=digest).recipe_model().name
 
 
 def _round(number: int, outcome: OutcomeMessage) -> RoundStatus:

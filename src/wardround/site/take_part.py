@@ -117,8 +117,8 @@ def _end(seat: Seat, summary: Summary) -> Summary:
     final = seat.channel.read(seat.shared, FinalMessage, seat.coordinator).message
     if final.status == "abandoned":
         raise AbandonedError(
-            f"the coordinator abandoned run {seat.channel.run!r} after {final.rounds} rounds; too few sites answered. "
-            "Ask the coordinator for the reason; a new run can be joined"
+            f"the coordinator abandoned run {seat.channel.run!r} after {final.rounds} rounds: too few sites answered, "
+            "or its people gave it up. Ask them for the reason; a new run can be joined"
         )
     _LOG.info("run %s: %s after %d rounds", seat.channel.run, final.status, final.rounds)
     summary.final = final

@@ -1,0 +1,32 @@
+"""`wardround coordinator abandon`: a run that nobody plays any more."""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def abandon(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The run's name.")],
+    settings: Annotated[Path, typer.Option(help="The coordinator's settings (YAML or JSON).")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Give a run up for good: sites that wait for its next round stop waiting, and are free for the next run.
+
+    First terminate the coordinator's own run in Kubeflow, if there still is one. What the rounds made stays, in the
+    exchange and in MLflow.
+    """
+    from wardround.coordinator.abandon import AbandonSettings
+    from wardround.coordinator.abandon import abandon as give_up
+    from wardround.processes import run_until_signal, set_up_logging
+
+    set_up_logging()
+    chosen = AbandonSettings.load(settings)
+    if not yes:
+        typer.confirm(f"Abandon run {run} of {chosen.federation}, for all sites and for good?", abort=True)
+    final = run_until_signal(partial(give_up, chosen, run))
+    if final.status == "abandoned":
+        typer.echo(f"run {run}: abandoned after {final.rounds} rounds; newest model {final.last}")
+    else:
+        typer.echo(f"run {run} had ended already: {final.status} after {final.rounds} rounds")

@@ -160,6 +160,7 @@ def test_a_command_ends_with_its_own_exit_code_after_what_was_to_be_done_at_the_
     )
     cases = {"sys.exit(3)": 3, "sys.exit('words')": 1, "raise KeyError": 1, "pass": 0, "sys.exit()": 0}
     for last, code in cases.items():
-        ended = subprocess.run([sys.executable, "-c", script.format(last)], capture_output=True, text=True)
+        command = [sys.executable, "-c", script.format(last)]
+        ended = subprocess.run(command, check=False, capture_output=True, text=True)
         assert (ended.returncode, ended.stdout) == (code, "done in a thread\ndone at the end\n"), last
         assert ("Traceback" in ended.stderr) == (last == "raise KeyError")

@@ -1,18 +1,21 @@
 """What a site keeps on its disk, what it accepts as a broadcast, and what it would not send."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from wardround.errors import RefusedError
-from wardround.exchange.directory import DirectoryExchange
+from wardround.exchange import waiting
+from wardround.exchange.directory import DirectoryExchange, DirectoryStore
 from wardround.exchange.envelope import SigningKey, TensorFile
 from wardround.exchange.layout import Layout
 from wardround.exchange.messages import RoundMessage
 from wardround.exchange.records import Channel, Peer
 from wardround.exchange.tensors import TensorSpec
+from wardround.exchange.waiting import SilentWatch
 from wardround.site.check import Invitation, sent_spec
 from wardround.site.choose import PatienceError, newest_round, wait_for_round
 from wardround.site.context import Seat
@@ -121,3 +124,31 @@ def test_the_newest_open_round_is_chosen_and_a_closed_one_waited_past(seat: Seat
     seat.shared.put_new(f"{keys.rounds}000003/outcome.json", b"{}")
     seat.shared.put_new(keys.final, b"{}")
     assert wait_for_round(seat, 3) is None
+
+
+def test_the_end_of_a_run_is_seen_when_the_server_tells_of_it(
+    seat: Seat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One ring for each object: who does not look at its ring would wait for the next."""
+    keys, looks = seat.channel.keys, []
+
+    class Told(SilentWatch):
+        told = True
+
+    def watch(store: object, prefix: str, bell: threading.Event) -> Told:
+        bell.set()
+        return Told()
+
+    def exists(store: DirectoryStore, key: str) -> bool:
+        looks.append(key)
+        if len(looks) == 3:  # when both were looked at once
+            seat.shared.put_new(keys.final, b"{}")
+        return real(store, key)
+
+    real = DirectoryStore.exists
+    monkeypatch.setattr(DirectoryStore, "watch", watch)
+    monkeypatch.setattr(DirectoryStore, "exists", exists)
+    monkeypatch.setattr(waiting, "SAFETY_SECONDS", 1e6)
+    patient = replace(seat, settings=seat.settings.model_copy(update={"round_wait_s": 5.0}))
+    assert wait_for_round(patient, 0) is None
+    assert looks.count(keys.final) == 2

@@ -17,7 +17,8 @@ from tests.cluster.federation import COORDINATOR, SITES, Cluster
 from tests.cluster.kubeflow import Run
 from tests.cluster.shell import eventually, kubectl
 
-ROUNDS = 12
+# Long enough that the last attack meets it, also where rounds are short.
+ROUNDS = 30
 VICTIM = "nih-bethesda-us-2"
 
 

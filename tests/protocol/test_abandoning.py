@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from federation import FEDERATION, Federation
+from hand import HandSite
 from typer.testing import CliRunner
 
 from wardround.cli.coordinator import app
@@ -50,16 +51,33 @@ def test_sites_of_a_run_whose_coordinator_is_gone_stop_waiting_when_it_is_abando
     assert len(federation.outcomes()) == final.rounds
 
 
-def test_a_coordinator_that_still_plays_stops_before_its_next_round(
+def test_a_coordinator_that_still_plays_stops_and_does_not_wait_for_its_round_s_deadline(
     federation: Federation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    federation.changes = {"rounds": 1000}
+    federation.changes = {"rounds": 1000, "deadline_s": 3600}
     actors = federation.start_all()
     wait_for_round(federation, 3)
     with as_coordinator(federation, monkeypatch) as settings:
-        final = abandon(settings, federation.run)
+        assert abandon(settings, federation.run).status == "abandoned"
     assert [actor.wait() for actor in actors] == [1, 1, 1, 1]
-    assert len(federation.outcomes()) <= final.rounds + 2
+    assert len(federation.outcomes()) < 1000
+
+
+def test_a_site_that_comes_late_does_not_work_on_the_open_round_of_an_abandoned_run(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    federation.changes = {"quorum": 3}
+    coordinator = federation.start_coordinator()
+    early = [federation.start_site("alder"), federation.start_site("birch")]
+    cedar = HandSite(federation, "cedar", federation.folder)
+    cedar.join()
+    wait_for_round(federation, 1)
+    coordinator.process.kill()
+    with as_coordinator(federation, monkeypatch) as settings:
+        assert abandon(settings, federation.run).rounds == 0
+    late = federation.start_site("cedar")
+    assert [site.wait() for site in (*early, late)] == [1, 1, 1]
+    assert "abandoned" in late.text() and "round 1" not in late.text()
 
 
 def test_a_run_that_has_ended_keeps_its_end_and_one_that_never_was_is_missing(

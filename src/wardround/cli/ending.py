@@ -4,7 +4,7 @@ import atexit
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 
 @contextmanager
@@ -32,7 +32,9 @@ def _number(code: object) -> int:
 
 def _leave(code: int) -> None:
     for stream in (sys.stdout, sys.stderr):
-        # Whoever read them may be gone, or they may be closed.
-        with suppress(OSError, ValueError):
+        try:
             stream.flush()
+        except (OSError, ValueError):
+            # As the interpreter says it: what was written is not all there.
+            code = code or 120
     os._exit(code)

@@ -38,7 +38,8 @@ class AbandonSettings(BaseModel):
 def abandon(settings: AbandonSettings, run: str, stop: threading.Event | None = None) -> FinalMessage:
     """Publishes that the run is abandoned, and returns its end: of a run that has one already, that one.
 
-    What its rounds made stays. A coordinator that still plays it stops before its next round.
+    What its rounds made stays. A coordinator that still plays it ends its round with the answers that it has, and stops;
+    the end's figures are those of this moment.
 
     Raises MissingError when the run was never opened, RefusedError for what this key has not signed.
     """

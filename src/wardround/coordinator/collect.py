@@ -14,8 +14,9 @@ from wardround.coordinator.members import Members
 from wardround.coordinator.rounds import OpenRound
 from wardround.errors import RefusedError
 from wardround.exchange.errors import MissingError
-from wardround.exchange.messages import CollectedMessage, PresentMessage, Refusal, UpdateMessage
+from wardround.exchange.messages import CollectedMessage, FinalMessage, PresentMessage, Refusal, UpdateMessage
 from wardround.exchange.store import wait_for_any
+from wardround.exchange.waiting import Rhythm
 from wardround.plan.process import Tensors
 
 # None: the site asks to be waited for.
@@ -55,7 +56,10 @@ class Answers:
 
 
 class Collector:
-    """One round's collection. Watchers fetch; this thread alone reads, checks and adds up."""
+    """One round's collection. Watchers fetch; this thread alone reads, checks and adds up.
+
+    It ends when all have answered, at the deadline, or when the run is given up.
+    """
 
     def __init__(self, run: Run, opened: OpenRound, desk: Desk, tally: Tally, members: Members) -> None:
         self._run, self._round, self._desk = run, opened, desk
@@ -65,9 +69,10 @@ class Collector:
     def collect(self) -> CollectedMessage:
         """Waits, checks and adds up. Raises StoppedError, and errors of the exchange."""
         end = time.monotonic() + self._run.rules.deadline_s
-        with Inbox[Answer](self._run.stop) as inbox:
+        with Inbox[Answer | None](self._run.stop) as inbox:
             for site in sorted(self._run.members):
                 inbox.watch(partial(self._watch, site))
+            inbox.watch(self._watch_end)
             while not self._is_complete() and (answer := inbox.next(end)) is not None:
                 self._take(*answer)
         return self._answers.decide(set(self._members.joined), self._members.declined)
@@ -109,6 +114,12 @@ class Collector:
             found = self._wait(site, [answers], enough)
         if found == answers:
             deliver((site, self._desk.fetch(site)))
+
+    def _watch_end(self, enough: threading.Event, deliver: Callable[[None], None]) -> None:
+        final, seconds = self._run.channel.where(FinalMessage), self._run.rules.deadline_s
+        calm = Rhythm(seconds)  # nobody's next step hangs on it
+        if wait_for_any(self._run.shared, final, [final], seconds=seconds, stop=enough, rhythm=calm):
+            deliver(None)
 
     def _wait(self, site: str, keys: list[str], enough: threading.Event) -> str | None:
         prefix = self._run.channel.keys.round_prefix(self._round.number)

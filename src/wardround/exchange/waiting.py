@@ -61,8 +61,8 @@ class Rhythm:
     nothing about the others: graphs are built in it.
     """
 
-    def __init__(self, *, periodic: bool = False) -> None:
-        self.expected = 0.0
+    def __init__(self, expected: float = 0.0, *, periodic: bool = False) -> None:
+        self.expected = expected
         self._periodic = periodic
         self._came: float | None = None
         self._first = 2 if periodic else 1  # a period has two ends

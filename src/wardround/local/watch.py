@@ -77,7 +77,7 @@ class RunView:
         while self._advance():
             pass
         self._open = self._open and self._answers(self._open)
-        if self._open is None and self._final is None:
+        if self._final is None:
             self._final = self._read_final()
         return Snapshot(tuple(self._joined), self.rows(), self._final)
 

@@ -22,8 +22,9 @@ def newest_round(seat: Seat) -> int:
 
 
 def is_closed(seat: Seat, number: int) -> bool:
-    """Whether a round has its outcome."""
-    return seat.shared.exists(seat.channel.where(OutcomeMessage, number))
+    """Whether a round has its outcome, or will never have one."""
+    closed = (seat.channel.where(OutcomeMessage, number), seat.channel.where(FinalMessage))
+    return any(map(seat.shared.exists, closed))
 
 
 def wait_for_round(seat: Seat, after: int) -> int | None:
@@ -48,8 +49,9 @@ def _wait(seat: Seat, number: int) -> tuple[int | None, bool]:
 
     def look() -> str | None:
         next(looks)
-        # Both, at every look: where the server tells of writes, the next look may be seconds away.
-        return next(filter(seat.shared.exists, (wanted, final)), None)
+        # Both, at every look: where the server tells of writes, the next look may be seconds away. The end first: a run
+        # that was given up may have an open round, in which nobody is waited for.
+        return next(filter(seat.shared.exists, (final, wanted)), None)
 
     found = wait_until(
         [seat.shared],

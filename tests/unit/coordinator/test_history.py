@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wardround.coordinator.context import Rules
+from wardround.coordinator.ends import final_of
 from wardround.coordinator.history import History, best, has_plateaued, next_step, splits_of
-from wardround.coordinator.run import final_of
 from wardround.exchange.messages import Measured, OutcomeMessage
 
 COMPLETED, FAILED, EVALUATED = "completed", "failed", "evaluated"

@@ -64,9 +64,17 @@ class Kubeflow:
 
     def choose_pipeline(self, name: str) -> None:
         """Opens a pipeline that the chart has registered."""
-        page = self.page
-        page.goto(f"{self.address}/?ns={self.namespace}#/pipelines")
-        page.get_by_role("link", name=name, exact=True).click()
+        page, end = self.page, time.monotonic() + 240
+        while True:
+            try:
+                page.goto(f"{self.address}/?ns={self.namespace}#/pipelines")
+                page.reload()
+                page.get_by_role("link", name=name, exact=True).click(timeout=20_000)
+                break
+            except Error:
+                # The page asks once; while networks change, as with each chart, an answer may be lost.
+                if time.monotonic() > end:
+                    raise
         expect(page.locator(".react-flow__node").first).to_be_visible()
 
     def start(self, experiment: str, parameters: Mapping[str, str]) -> str:

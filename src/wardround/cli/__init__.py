@@ -51,11 +51,6 @@ COMMANDS = {
 }
 
 
-# Their graphs need no Keras, which TensorFlow loads by itself: that is half of its start. Told so, it looks for an older
-# one, which is not there. MLflow, which the coordinator's steps use, does need it.
-_WITHOUT_KERAS = {"site"}
-
-
 class LazyGroup(TyperGroup):
     """A group that shows what it has without loading it."""
 
@@ -80,8 +75,6 @@ def main() -> None:
 
 
 def _load(name: str) -> Any:
-    if name in _WITHOUT_KERAS:
-        os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     module, attribute, _ = COMMANDS[name]
     found = getattr(importlib.import_module(module), attribute)
     if isinstance(found, typer.Typer):

@@ -14,15 +14,16 @@ def abandon(
 ) -> None:
     """Give a run up for good: sites that wait for its next round stop waiting, and are free for the next run.
 
-    First terminate the coordinator's own run in Kubeflow, if there still is one. What the rounds made stays, in the
-    exchange and in MLflow.
+    First terminate the coordinator's own run in Kubeflow, if there still is one. What the rounds made stays in the
+    exchange; start that run once more to have MLflow told of all of it.
     """
     from wardround.coordinator.abandon import AbandonSettings
     from wardround.coordinator.abandon import abandon as give_up
-    from wardround.processes import run_until_signal, set_up_logging
+    from wardround.coordinator.publish import PREFIX
+    from wardround.processes import load_settings, run_until_signal, set_up_logging
 
     set_up_logging()
-    chosen = AbandonSettings.load(settings)
+    chosen = load_settings(AbandonSettings, settings, PREFIX)
     if not yes:
         typer.confirm(f"Abandon run {run} of {chosen.federation}, for all sites and for good?", abort=True)
     final = run_until_signal(partial(give_up, chosen, run))

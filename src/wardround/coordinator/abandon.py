@@ -16,7 +16,6 @@ from wardround.exchange.layout import COORDINATOR, Layout, check_run
 from wardround.exchange.messages import FinalMessage, RunMessage
 from wardround.exchange.records import Channel
 from wardround.plan_store import fetch_manifest
-from wardround.processes import load_settings
 
 
 class AbandonSettings(BaseModel):
@@ -28,11 +27,6 @@ class AbandonSettings(BaseModel):
     exchange: str
     key_file: Path
     outage_s: Annotated[float, Field(ge=0)] = 20.0
-
-    @classmethod
-    def load(cls, path: Path | None) -> "AbandonSettings":
-        """From a coordinator's settings file and its environment. Raises ConfigurationError."""
-        return load_settings(cls, path, "WARDROUND_COORDINATOR_")
 
 
 def abandon(settings: AbandonSettings, run: str, stop: threading.Event | None = None) -> FinalMessage:

@@ -119,7 +119,7 @@ class Collector:
         final, seconds = self._run.channel.where(FinalMessage), self._run.rules.deadline_s
         calm = Rhythm(seconds)  # nobody's next step hangs on it
         if wait_for_any(self._run.shared, final, [final], seconds=seconds, stop=enough, rhythm=calm):
-            deliver(None)
+            deliver(None)  # which is what the deadline says too
 
     def _wait(self, site: str, keys: list[str], enough: threading.Event) -> str | None:
         prefix = self._run.channel.keys.round_prefix(self._round.number)

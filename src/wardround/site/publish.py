@@ -15,7 +15,7 @@ from wardround.errors import RefusedError
 from wardround.exchange.envelope import TensorFile
 from wardround.exchange.files import whole_file
 from wardround.exchange.messages import UpdateMessage
-from wardround.exchange.records import Peer, save_tensors
+from wardround.exchange.records import save_tensors
 from wardround.exchange.store import put_idempotent, upload_idempotent
 from wardround.plan.process import Tensors
 from wardround.site.check import Invitation
@@ -56,9 +56,8 @@ def find_finished(seat: Seat, invitation: Invitation) -> Finished | None:
     if not (folder / _MESSAGE).exists():
         return None
     sealed = (folder / _MESSAGE).read_bytes()
-    me = Peer(seat.site, seat.channel.key.public)
     try:
-        record = seat.channel.open(sealed, UpdateMessage, me, invitation.number)
+        record = seat.channel.open(sealed, UpdateMessage, seat.channel.author, invitation.number)
         name, file = record.file("update")
     except RefusedError:
         return None  # a damaged disk, or another key: train again

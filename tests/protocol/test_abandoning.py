@@ -14,7 +14,7 @@ from wardround.cli.coordinator import app
 from wardround.coordinator.abandon import AbandonSettings, abandon
 from wardround.exchange.errors import MissingError
 from wardround.exchange.layout import COORDINATOR
-from wardround.exchange.messages import FinalMessage, RoundMessage
+from wardround.exchange.messages import FinalMessage, JoinMessage, RoundMessage
 from wardround.exchange.store import wait_for_any
 
 
@@ -61,6 +61,20 @@ def test_a_coordinator_that_still_plays_stops_and_does_not_wait_for_its_round_s_
         assert abandon(settings, federation.run).status == "abandoned"
     assert [actor.wait() for actor in actors] == [1, 1, 1, 1]
     assert len(federation.outcomes()) < 1000
+
+
+def test_a_run_that_is_given_up_before_enough_have_joined_ends_at_once(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    federation.changes = {"quorum": 3, "join_deadline_s": 3600}
+    coordinator, alder = federation.start_coordinator(), federation.start_site("alder")
+    joined = federation.view.channel.where(JoinMessage)
+    assert wait_for_any(federation.view.site("alder"), joined, [joined], seconds=60) is not None
+    with as_coordinator(federation, monkeypatch) as settings:
+        assert abandon(settings, federation.run).rounds == 0
+    assert [actor.wait() for actor in (coordinator, alder)] == [1, 1]
+    assert "somebody gave it up" in coordinator.text()
+    assert federation.outcomes() == []
 
 
 def test_a_site_that_comes_late_does_not_work_on_the_open_round_of_an_abandoned_run(

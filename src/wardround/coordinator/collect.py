@@ -9,14 +9,14 @@ from functools import partial
 from wardround.coordinator.aggregate import Tally
 from wardround.coordinator.check import Desk, Spooled
 from wardround.coordinator.context import Event, Run
+from wardround.coordinator.ends import wait_for_end
 from wardround.coordinator.inbox import Inbox
 from wardround.coordinator.members import Members
 from wardround.coordinator.rounds import OpenRound
 from wardround.errors import RefusedError
 from wardround.exchange.errors import MissingError
-from wardround.exchange.messages import CollectedMessage, FinalMessage, PresentMessage, Refusal, UpdateMessage
+from wardround.exchange.messages import CollectedMessage, PresentMessage, Refusal, UpdateMessage
 from wardround.exchange.store import wait_for_any
-from wardround.exchange.waiting import Rhythm
 from wardround.plan.process import Tensors
 
 # None: the site asks to be waited for.
@@ -116,9 +116,7 @@ class Collector:
             deliver((site, self._desk.fetch(site)))
 
     def _watch_end(self, enough: threading.Event, deliver: Callable[[None], None]) -> None:
-        final, seconds = self._run.channel.where(FinalMessage), self._run.rules.deadline_s
-        calm = Rhythm(seconds)  # nobody's next step hangs on it
-        if wait_for_any(self._run.shared, final, [final], seconds=seconds, stop=enough, rhythm=calm):
+        if wait_for_end(self._run.channel, self._run.shared, self._run.rules.deadline_s, enough):
             deliver(None)  # which is what the deadline says too
 
     def _wait(self, site: str, keys: list[str], enough: threading.Event) -> str | None:

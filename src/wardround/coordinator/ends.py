@@ -1,10 +1,13 @@
 """How a run ends: `final.json`, written once."""
 
+import threading
+
 from wardround.coordinator.history import History, Step, best
 from wardround.exchange.errors import ConflictError, MissingError
 from wardround.exchange.messages import FinalMessage
 from wardround.exchange.records import Channel
-from wardround.exchange.store import Store
+from wardround.exchange.store import Store, wait_for_any
+from wardround.exchange.waiting import Rhythm
 
 ENDS = ("finished", "early-stopped", "abandoned")
 
@@ -31,6 +34,17 @@ def find_final(mine: Channel, shared: Store) -> FinalMessage | None:
         return mine.read(shared, FinalMessage, mine.author).message
     except MissingError:
         return None
+
+
+def wait_for_end(mine: Channel, shared: Store, seconds: float, enough: threading.Event) -> bool:
+    """Whether my run has an end before `seconds` are over. Raises StoppedError once `enough` is set.
+
+    Calm: looks seldom where the exchange does not tell of writes, because nobody's next step hangs on it.
+    """
+    final = mine.where(FinalMessage)
+    return (
+        wait_for_any(shared, final, [final], seconds=seconds, stop=enough, rhythm=Rhythm(seconds)) is not None
+    )
 
 
 def end_run(mine: Channel, shared: Store, final: FinalMessage) -> FinalMessage:

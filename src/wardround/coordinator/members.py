@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from wardround.coordinator.context import Event, Run
+from wardround.coordinator.ends import find_final, wait_for_end
 from wardround.coordinator.inbox import Inbox
 from wardround.errors import RefusedError, WardroundError
 from wardround.exchange.errors import MissingError
@@ -56,19 +57,21 @@ class Members:
             return site in self.joined
 
     def wait(self) -> None:
-        """Waits until all members have joined or declined, or for the join deadline.
+        """Waits until all members have joined or declined, until the run is given up, or for the join deadline.
 
         Below the quorum, whoever declined is waited for too: approving a plan takes a person.
         Raises QuorumError that names who is missing, StoppedError.
         """
         self.look()
         end = time.monotonic() + self._run.rules.join_deadline_s
-        with Inbox[str](self._run.stop) as inbox:
+        with Inbox[str | None](self._run.stop) as inbox:
             for site in sorted(self._run.members.keys() - self.joined.keys() - self._refused):
                 inbox.watch(partial(_await_word, self._run, site, site in self._declined))
+            inbox.watch(partial(_await_end, self._run))
             while self._expected() and (site_or_none := inbox.next(end)) is not None:
                 self.look_at(site_or_none)
-        self._check_quorum()
+        if find_final(self._run.channel, self._run.shared) is None:
+            self._check_quorum()
 
     def _expected(self) -> set[str]:
         """Who is still waited for."""
@@ -115,6 +118,11 @@ class Members:
                 f"declined: {', '.join(f'{site}, {code}' for site, code in self.declined.items()) or 'none'}). "
                 "See that they run and have approved the plan, then start the coordinator again"
             )
+
+
+def _await_end(run: Run, enough: threading.Event, deliver: Callable[[None], None]) -> None:
+    if wait_for_end(run.channel, run.shared, run.rules.join_deadline_s, enough):
+        deliver(None)  # which is what the deadline says too
 
 
 def _await_word(

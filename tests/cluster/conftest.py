@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 
+import mlflow
 import pytest
+from mlflow import MlflowClient
 from tests.cluster.bed import Bed
 from tests.cluster.demo import IMAGES, Demo, run_demo
 from tests.cluster.federation import COORDINATOR, SITES, Cluster, prepare, public_key
-from tests.cluster.first_run import Finished, play
-from tests.cluster.shell import ROOT
+from tests.cluster.first_run import MLFLOW, Finished, play
+from tests.cluster.shell import ROOT, secret
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -43,6 +45,17 @@ def cluster(bed: Bed, demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> I
 @pytest.fixture(scope="session")
 def finished(cluster: Cluster, demo: Demo) -> Finished:
     return play(cluster, demo)
+
+
+@pytest.fixture
+def registry(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
+    """MLflow on the cluster, as the coordinator's user."""
+    login = secret(COORDINATOR, "wardround-mlflow")
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", login["username"].decode())
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", login["password"].decode())
+    monkeypatch.setenv("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "false")
+    mlflow.set_tracking_uri(MLFLOW)
+    return MlflowClient(MLFLOW, MLFLOW)
 
 
 def set_up(cluster: Cluster, demo: Demo) -> Cluster:

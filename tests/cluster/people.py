@@ -48,6 +48,14 @@ def status(cluster: Cluster, run: str) -> dict[str, Any]:
     return found
 
 
+def abandon(cluster: Cluster, run: str) -> str:
+    """`wardround coordinator abandon RUN`, as the coordinator: what it says."""
+    return wardround(
+        *("coordinator", "abandon", run, "--yes", "--settings", str(coordinator_settings(cluster))),
+        environment=exchange_login(cluster, COORDINATOR),
+    )
+
+
 def coordinator_settings(cluster: Cluster) -> Path:
     """The coordinator's settings, with its key as the Secret has it."""
     key, path = cluster.work / "coordinator.pem", cluster.work / "coordinator.yaml"

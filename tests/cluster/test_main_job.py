@@ -1,30 +1,16 @@
 """The main job on the cluster: three hospitals and a coordinator, from a recipe to a model that predicts."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import mlflow
 import numpy as np
-import pytest
 from mlflow import MlflowClient
 from numpy.typing import NDArray
 from tests.cluster import kubeflow, people
 from tests.cluster.demo import ROUNDS, Demo
 from tests.cluster.federation import COORDINATOR, SITES, Cluster
 from tests.cluster.first_run import MLFLOW, RUN, Finished
-from tests.cluster.shell import secret
-
-
-@pytest.fixture
-def registry(finished: Finished, monkeypatch: pytest.MonkeyPatch) -> Iterator[MlflowClient]:
-    """MLflow on the cluster, as the coordinator's user."""
-    login = secret(COORDINATOR, "wardround-mlflow")
-    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", login["username"].decode())
-    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", login["password"].decode())
-    monkeypatch.setenv("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "false")
-    mlflow.set_tracking_uri(MLFLOW)
-    yield MlflowClient(MLFLOW, MLFLOW)
 
 
 def test_every_run_of_the_federation_succeeds(finished: Finished) -> None:
@@ -36,7 +22,7 @@ def test_the_plan_is_the_one_that_the_demo_compiles(finished: Finished, demo: De
 
 
 def test_every_round_is_a_model_version_and_the_best_one_is_the_champion(
-    registry: MlflowClient, demo: Demo
+    finished: Finished, registry: MlflowClient, demo: Demo
 ) -> None:
     found = registry.search_model_versions(f"name = '{demo.model_name}'")
     mine = [version for version in found if version.tags["run"] == RUN]
@@ -44,7 +30,9 @@ def test_every_round_is_a_model_version_and_the_best_one_is_the_champion(
     assert registry.get_model_version_by_alias(demo.model_name, "champion").tags["round"]
 
 
-def test_the_champion_predicts_what_the_demos_predicts(registry: MlflowClient, demo: Demo) -> None:
+def test_the_champion_predicts_what_the_demos_predicts(
+    finished: Finished, registry: MlflowClient, demo: Demo
+) -> None:
     images = np.random.default_rng(5).random((16, *_shape(demo)), dtype=np.float32)
     best = MlflowClient(demo.registry, demo.registry).get_model_version_by_alias(demo.model_name, "champion")
     # Other tests' runs may have the alias by now.

@@ -1,0 +1,83 @@
+"""A run whose coordinator was terminated for good is given up; its hospitals are free again."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+import yaml
+from mlflow import MlflowClient
+from tests.cluster import kubeflow, people
+from tests.cluster.demo import Demo
+from tests.cluster.federation import COORDINATOR, SITES, Cluster
+from tests.cluster.kubeflow import Run
+from tests.cluster.shell import eventually
+
+from wardround.kubeflow.client import Connection
+
+# More than anybody plays: the run is given up long before.
+ROUNDS = 500
+
+
+@dataclass(frozen=True)
+class GivenUp:
+    """A run that was given up in the middle, after the end of everybody's part."""
+
+    name: str
+    coordinator: Run
+    said: str
+    states: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def given_up(cluster: Cluster, demo: Demo) -> Iterator[GivenUp]:
+    name = f"given-up-{int(time.time())}"
+    recipe = yaml.safe_load(demo.recipe.read_text())
+    recipe["rounds"] |= {"count": ROUNDS, "deadline": "1h"}
+    file = cluster.work / "given-up.yaml"
+    file.write_text(yaml.safe_dump(recipe))
+    digest, coordinator = people.submit(cluster, file, name)
+    for site in SITES:
+        cluster.approve(site, digest)
+    sites = [people.submit_site(cluster, site, name) for site in SITES]
+    eventually(lambda: len(people.status(cluster, name)["rounds"]) >= 2, f"round 2 of {name}", 900, every=2)
+    kubeflow.client(cluster.bed.kfp, COORDINATOR, cluster.token(COORDINATOR)).terminate_run(
+        coordinator.run_id
+    )
+    _ends(cluster, [coordinator], 180)
+    said = people.abandon(cluster, name)
+    yield GivenUp(name, coordinator, said, _ends(cluster, sites, 900))
+
+
+def test_the_coordinator_s_people_hear_what_became_of_it(given_up: GivenUp, cluster: Cluster) -> None:
+    found = people.status(cluster, given_up.name)
+    assert found["state"] == "abandoned"
+    assert f"abandoned after {len(found['rounds'])} rounds" in given_up.said
+
+
+def test_no_hospital_waits_for_it_any_longer(given_up: GivenUp) -> None:
+    assert given_up.states == dict.fromkeys(SITES.values(), "FAILED")
+
+
+def test_the_registry_hears_of_it_when_the_coordinator_s_run_is_retried(
+    given_up: GivenUp, cluster: Cluster, registry: MlflowClient, demo: Demo
+) -> None:
+    token = cluster.token_file(COORDINATOR)
+    kubeflow.retry(Connection(cluster.bed.kfp, COORDINATOR, token_file=token), given_up.coordinator)
+    experiments = [each.experiment_id for each in registry.search_experiments()]
+    wanted = f"tags.run = '{given_up.name}'"
+
+    def closed() -> str | None:
+        (entry,) = registry.search_runs(experiments, filter_string=wanted)
+        return None if entry.info.status == "RUNNING" else entry.info.status
+
+    assert eventually(closed, "the end of the run in MLflow", 300) == "FAILED"
+    rounds = len(people.status(cluster, given_up.name)["rounds"])
+    kept = registry.search_model_versions(f"name = '{demo.model_name}' AND {wanted}")
+    assert sorted(int(version.tags["round"]) for version in kept) == list(range(1, rounds + 1))
+
+
+def _ends(cluster: Cluster, runs: list[Run], seconds: float) -> dict[str, str]:
+    names = [run.namespace for run in runs]
+    clients = {name: kubeflow.client(cluster.bed.kfp, name, cluster.token(name)) for name in names}
+    return kubeflow.wait(clients, runs, seconds)

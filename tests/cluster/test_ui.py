@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Response, expect
+from playwright.sync_api import Browser, Page, Response, ViewportSize, expect
 from tests.cluster import kubeflow, people
 from tests.cluster.browser import CHROMIUM, Kubeflow, browser, open_page
 from tests.cluster.demo import Demo
@@ -18,6 +18,8 @@ from tests.cluster.shell import ROOT, apply, secret
 
 HOSPITAL = "mhh-hannover-de"
 SHOTS = ROOT / "docs" / "images"
+# Kubeflow draws a curve wider than the half of a usual page that it has for it.
+WIDE: ViewportSize = {"width": 2100, "height": 1400}
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ def test_both_runs_are_followed_to_their_end(started: Started) -> None:
 
 def test_the_coordinators_page_shows_metrics_a_curve_a_matrix_and_the_report(started: Started) -> None:
     page = started.coordinator.page
+    page.set_viewport_size(WIDE)
     started.coordinator.open_artifact("metrics")
     expect(page.get_by_text("val_auc").first).to_be_visible()
     started.coordinator.shoot("kubeflow-metrics")

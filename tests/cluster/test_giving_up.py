@@ -63,7 +63,7 @@ def test_the_registry_hears_of_it_when_the_coordinator_s_run_is_retried(
     given_up: GivenUp, cluster: Cluster, registry: MlflowClient, demo: Demo
 ) -> None:
     token = cluster.token_file(COORDINATOR)
-    kubeflow.retry(Connection(cluster.bed.kfp, COORDINATOR, token_file=token), given_up.coordinator)
+    kubeflow.retry(Connection(COORDINATOR, cluster.bed.kfp, token_file=token), given_up.coordinator)
     experiments = [each.experiment_id for each in registry.search_experiments()]
     wanted = f"tags.run = '{given_up.name}'"
 

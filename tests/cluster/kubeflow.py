@@ -11,8 +11,6 @@ from components.images import image
 from kfp import dsl
 from tests.cluster.shell import pods
 
-from wardround.kubeflow.client import Connection, Kubeflow
-
 STEPS = ("preprocess", "train", "evaluate", "aggregate")
 ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 
@@ -42,12 +40,6 @@ def wait(clients: Mapping[str, kfp.Client], runs: Sequence[Run], seconds: float)
         assert time.monotonic() < end, f"after {seconds:g} s only {states} of {runs}"
         time.sleep(1)
     return states
-
-
-def retry(connection: Connection, run: Run) -> None:
-    """What the button *Retry* of a run's page does."""
-    api = Kubeflow(connection)
-    api.call(f"retry run {run.run_id}", api.runs.run_service_retry_run, run.run_id)
 
 
 def run_pods(run: Run) -> list[dict[str, Any]]:

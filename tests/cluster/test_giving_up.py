@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import yaml
@@ -13,8 +14,6 @@ from tests.cluster.federation import COORDINATOR, SITES, Cluster
 from tests.cluster.kubeflow import Run
 from tests.cluster.shell import eventually
 
-from wardround.kubeflow.client import Connection
-
 # More than anybody plays: the run is given up long before.
 ROUNDS = 500
 
@@ -24,7 +23,7 @@ class GivenUp:
     """A run that was given up in the middle, after the end of everybody's part."""
 
     name: str
-    coordinator: Run
+    recipe: Path
     said: str
     states: dict[str, str]
 
@@ -46,7 +45,7 @@ def given_up(cluster: Cluster, demo: Demo) -> Iterator[GivenUp]:
     )
     _ends(cluster, [coordinator], 180)
     said = people.abandon(cluster, name)
-    yield GivenUp(name, coordinator, said, _ends(cluster, sites, 900))
+    yield GivenUp(name, file, said, _ends(cluster, sites, 900))
 
 
 def test_the_coordinator_s_people_hear_what_became_of_it(given_up: GivenUp, cluster: Cluster) -> None:
@@ -59,19 +58,16 @@ def test_no_hospital_waits_for_it_any_longer(given_up: GivenUp) -> None:
     assert given_up.states == dict.fromkeys(SITES.values(), "FAILED")
 
 
-def test_the_registry_hears_of_it_when_the_coordinator_s_run_is_retried(
+def test_the_registry_hears_of_it_when_the_run_is_started_once_more(
     given_up: GivenUp, cluster: Cluster, registry: MlflowClient, demo: Demo
 ) -> None:
-    token = cluster.token_file(COORDINATOR)
-    kubeflow.retry(Connection(COORDINATOR, cluster.bed.kfp, token_file=token), given_up.coordinator)
+    _, again = people.submit(cluster, given_up.recipe, given_up.name)
+    assert _ends(cluster, [again], 300) == {COORDINATOR: "FAILED"}
     experiments = [each.experiment_id for each in registry.search_experiments()]
     wanted = f"tags.run = '{given_up.name}'"
 
-    def closed() -> str | None:
-        (entry,) = registry.search_runs(experiments, filter_string=wanted)
-        return None if entry.info.status == "RUNNING" else entry.info.status
-
-    assert eventually(closed, "the end of the run in MLflow", 300) == "FAILED"
+    (entry,) = registry.search_runs(experiments, filter_string=wanted)
+    assert entry.info.status == "FAILED"
     rounds = len(people.status(cluster, given_up.name)["rounds"])
     kept = registry.search_model_versions(f"name = '{demo.model_name}' AND {wanted}")
     assert sorted(int(version.tags["round"]) for version in kept) == list(range(1, rounds + 1))

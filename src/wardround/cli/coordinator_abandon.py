@@ -14,8 +14,8 @@ def abandon(
 ) -> None:
     """Give a run up for good: sites that wait for its next round stop waiting, and are free for the next run.
 
-    First terminate the coordinator's own run in Kubeflow, if there still is one. What the rounds made stays in the
-    exchange; start that run once more to have MLflow told of all of it.
+    A coordinator that still plays it stops, too, after it has told MLflow. If its own run in Kubeflow is gone, start it
+    once more under its name: it tells MLflow, and ends. What the rounds made stays in the exchange.
     """
     from wardround.coordinator.abandon import AbandonSettings
     from wardround.coordinator.abandon import abandon as give_up

@@ -8,7 +8,8 @@ from mlflow import MlflowClient
 from tests.cluster.bed import Bed
 from tests.cluster.demo import IMAGES, Demo, run_demo
 from tests.cluster.federation import COORDINATOR, SITES, Cluster, prepare, public_key
-from tests.cluster.first_run import MLFLOW, Finished, play
+from tests.cluster.first_run import Finished, play
+from tests.cluster.people import MLFLOW
 from tests.cluster.shell import ROOT, secret
 
 

@@ -8,7 +8,6 @@ from tests.cluster.federation import COORDINATOR, SITES, Cluster
 from tests.cluster.kubeflow import Run
 
 RUN = "demo-1"  # as the demo calls it: seeds follow from names
-MLFLOW = f"http://wardround-mlflow.{COORDINATOR}:5000"
 
 
 @dataclass(frozen=True)

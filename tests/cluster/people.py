@@ -13,6 +13,8 @@ from tests.cluster.federation import COORDINATOR, EXCHANGE, FEDERATION, SITES, C
 from tests.cluster.kubeflow import Run
 from tests.cluster.shell import secret
 
+MLFLOW = f"http://wardround-mlflow.{COORDINATOR}:5000"
+
 
 def submit(cluster: Cluster, recipe: Path, run: str, *options: str) -> tuple[str, Run]:
     """`wardround submit RECIPE`: the plan's digest, and the coordinator's run."""
@@ -40,7 +42,7 @@ def submit_site(cluster: Cluster, site: str, run: str | None = None) -> Run:
 def status(cluster: Cluster, run: str) -> dict[str, Any]:
     """`wardround status RUN --json`, as the coordinator."""
     said = wardround(
-        *("status", run, "--json", "--settings", str(coordinator_settings(cluster))),
+        *("status", run, "--json", "--mlflow-ui", MLFLOW, "--settings", str(coordinator_settings(cluster))),
         *_kubeflow(cluster, COORDINATOR),
         environment=exchange_login(cluster, COORDINATOR),
     )

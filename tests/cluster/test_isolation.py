@@ -1,5 +1,6 @@
 """What a hospital cannot do, tried from inside a pod of one of its runs, and with its accounts."""
 
+import base64
 import json
 import urllib.error
 import urllib.request
@@ -10,12 +11,13 @@ import pytest
 import yaml
 from kfp import compiler, dsl
 from pipelines.cluster import step
-from tests.cluster import kubeflow, tenants
+from tests.cluster import connections, inside, kubeflow, tenants
 from tests.cluster.demo import Demo
 from tests.cluster.federation import COORDINATOR, EXCHANGE, FEDERATION, SITES, Cluster
-from tests.cluster.first_run import MLFLOW, RUN, Finished
+from tests.cluster.first_run import RUN, Finished
 from tests.cluster.kubeflow import Run, probe
-from tests.cluster.shell import get
+from tests.cluster.people import MLFLOW
+from tests.cluster.shell import DemoError, apply, eventually, get, kubectl, secret
 
 from wardround.exchange.layout import Layout, RunKeys
 from wardround.kubeflow.profile import Profile
@@ -28,12 +30,13 @@ SCRIPT = (Path(__file__).parent / "inside.py").read_text()
 def findings(cluster: Cluster, finished: Finished) -> dict[str, str]:
     """What came of each thing that was tried from inside."""
     layout, keys = Layout(FEDERATION), RunKeys(RUN)
+    listening = _listen(cluster, SITES[THEIRS])
     wishes = {
         "exchange": EXCHANGE,
         "own": layout.site(OURS),
         "buckets": {layout.site(THEIRS): keys.join, layout.coordinator: keys.round_file(1, "state.json")},
         "connect": [
-            *_services(SITES[THEIRS]),
+            listening,
             f"wardround-mlflow-db.{COORDINATOR}.svc:5432",
             "1.1.1.1:443",
             "8.8.8.8:53",
@@ -60,10 +63,27 @@ def test_other_hospitals_and_the_internet_cannot_be_reached(findings: dict[str, 
     assert {name: end for name, end in tried.items() if end == "allowed"} == {}
 
 
-def test_the_registry_cannot_be_written(findings: dict[str, str]) -> None:
+def test_the_registry_cannot_be_written_from_a_hospitals_pod(findings: dict[str, str]) -> None:
     tried = {name: end for name, end in findings.items() if name.startswith("POST ")}
     assert tried
     assert {name: end for name, end in tried.items() if end == "allowed"} == {}
+
+
+def test_the_registry_lets_a_hospitals_user_look_and_nothing_more(finished: Finished) -> None:
+    reader = basic(secret(COORDINATOR, f"wardround-mlflow-reader-{OURS}"))
+    look, make = f"{MLFLOW}/api/2.0/mlflow/registered-models/search", f"{MLFLOW}/api/2.0/mlflow"
+    assert inside.requested(look, "GET", reader) == "allowed"
+    assert inside.requested(look, "GET", None) == "refused: HTTP 401"
+    assert inside.requested(look, "GET", basic({"username": b"admin", "password": b"password1234"})) == (
+        "refused: HTTP 401"
+    )
+    for what in ("experiments", "registered-models"):
+        assert inside.requested(f"{make}/{what}/create", "POST", reader) == "refused: HTTP 403"
+
+
+def basic(login: dict[str, bytes]) -> str:
+    """A header that logs in."""
+    return "Basic " + base64.b64encode(login["username"] + b":" + login["password"]).decode()
 
 
 def test_a_hospitals_account_starts_and_sees_nothing_in_anothers_namespace(
@@ -102,9 +122,23 @@ def test_logs_and_artifacts_hold_nothing_of_a_patient(
         assert not [word for word in planted if word in content], name
 
 
-def _services(namespace: str) -> list[str]:
-    pods = get(namespace, "pods")["items"]
-    return [f"{pod['status']['podIP']}:8080" for pod in pods if pod["status"].get("podIP")][:3]
+def _listen(cluster: Cluster, namespace: str) -> str:
+    """The address of a pod that listens, and is known to: it has reached itself."""
+    image = yaml.safe_load(cluster.bed.images.read_text())["images"]["preprocess"]
+    apply(*connections.server(namespace, "listens", image, 9000))
+    kubectl("-n", namespace, "wait", "--for=condition=Ready", "pod/listens", "--timeout=120s")
+    address = f"{get(namespace, 'pod', 'listens')['status']['podIP']}:9000"
+    connect = f"import socket; socket.create_connection('{address}'.split(':'), timeout=5)"
+    eventually(lambda: _works("-n", namespace, "exec", "listens", "--", "python", "-c", connect), address)
+    return address
+
+
+def _works(*arguments: str) -> bool:
+    try:
+        kubectl(*arguments)
+    except DemoError:
+        return False
+    return True
 
 
 def _status(cluster: Cluster, token: str, method: str, path: str, body: Any = None) -> int:

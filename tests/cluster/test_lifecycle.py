@@ -1,12 +1,16 @@
 """helm test, upgrade, rollback and uninstall leave what they should."""
 
 import pytest
-from tests.cluster.demo import Demo
+from mlflow import MlflowClient
+from tests.cluster import people
 from tests.cluster.federation import COORDINATOR, RELEASE, SITES, Cluster, public_key
-from tests.cluster.first_run import Finished
+from tests.cluster.first_run import RUN, Finished
+from tests.cluster.people import MLFLOW
 from tests.cluster.shell import ROOT, get, helm, secret
 
 SITE = "mhh-hannover-de"
+# The image `control` with one label more: standins/load.sh makes it, as the next version would come.
+NEXT = "localhost/wardround/control:next"
 
 
 def test_helm_test_proves_every_hospital_and_the_coordinator(finished: Finished) -> None:
@@ -15,18 +19,22 @@ def test_helm_test_proves_every_hospital_and_the_coordinator(finished: Finished)
 
 
 @pytest.mark.parametrize("namespace", [COORDINATOR, SITES[SITE]])
-def test_an_upgrade_and_a_rollback_keep_secrets_and_volumes(finished: Finished, namespace: str) -> None:
-    before = _kept(namespace)
+def test_an_upgrade_to_another_image_and_a_rollback_keep_secrets_and_volumes(
+    cluster: Cluster, finished: Finished, namespace: str
+) -> None:
+    before, image, people_see = _kept(namespace), _keeper_image(namespace), _seen(cluster)
     chart = ROOT / "helm" / ("wardround-coordinator" if namespace == COORDINATOR else "wardround-site")
-    more = ("--reuse-values", "--set", "pods.labels.changed=yes", "--wait", "--timeout", "8m")
+    more = ("--reuse-values", "--set", f"images.control={NEXT}", "--wait", "--timeout", "8m")
     helm("upgrade", RELEASE, str(chart), "--namespace", namespace, *more)
-    assert _kept(namespace) == before
+    assert (_kept(namespace), _seen(cluster)) == (before, people_see)
+    assert _keeper_image(namespace) != image
     helm("rollback", RELEASE, "--namespace", namespace, "--wait", "--timeout", "8m")
-    assert _kept(namespace) == before
+    assert (_kept(namespace), _seen(cluster)) == (before, people_see)
+    assert _keeper_image(namespace) == image
 
 
 def test_a_hospital_that_is_uninstalled_and_installed_again_finds_its_key_and_its_data(
-    cluster: Cluster, finished: Finished, demo: Demo
+    cluster: Cluster, finished: Finished
 ) -> None:
     namespace, key = SITES[SITE], public_key(COORDINATOR, "job/wardround-setup", "-c", "key")
     before = _kept(namespace)
@@ -35,6 +43,41 @@ def test_a_hospital_that_is_uninstalled_and_installed_again_finds_its_key_and_it
     cluster.install_site(SITE, key)
     assert _kept(namespace) == before
     helm("test", RELEASE, "--namespace", namespace, "--timeout", "5m")
+
+
+def test_a_coordinator_that_is_uninstalled_and_installed_again_finds_its_runs_and_models(
+    cluster: Cluster, finished: Finished
+) -> None:
+    before, people_see, members = _kept(COORDINATOR), _seen(cluster), cluster.members()
+    helm("uninstall", RELEASE, "--namespace", COORDINATOR, "--wait")
+    assert _kept(COORDINATOR) == before
+    cluster.install_coordinator(members)
+    assert (_kept(COORDINATOR), _seen(cluster)) == (before, people_see)
+    helm("test", RELEASE, "--namespace", COORDINATOR, "--timeout", "5m")
+
+
+def _seen(cluster: Cluster) -> dict[str, object]:
+    """What people see of the first run: its rounds in the exchange, its models in the registry, by their files."""
+    login = secret(COORDINATOR, "wardround-mlflow")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_USERNAME", login["username"].decode())
+        patch.setenv("MLFLOW_TRACKING_PASSWORD", login["password"].decode())
+        registry = MlflowClient(MLFLOW, MLFLOW)
+        models = registry.search_model_versions(f"tags.run = '{RUN}'")
+        files = {str(each.version): _files(registry, each.source) for each in models}
+    return {"rounds": people.status(cluster, RUN)["rounds"], "models": files}
+
+
+def _files(registry: MlflowClient, source: str) -> list[tuple[str, int]]:
+    found = registry.list_logged_model_artifacts(source.removeprefix("models:/"))
+    return [(each.path, each.file_size) for each in found]
+
+
+def _keeper_image(namespace: str) -> str:
+    """The digest of the image that the keeper runs."""
+    pods = get(namespace, "pods", "-l", "app.kubernetes.io/component=keeper")["items"]
+    (pod,) = [each for each in pods if "deletionTimestamp" not in each["metadata"]]
+    return str(pod["status"]["containerStatuses"][0]["imageID"])
 
 
 def _kept(namespace: str) -> dict[str, object]:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from tests.cluster import kubeflow, people
 from tests.cluster.demo import ROUNDS, Demo
 from tests.cluster.federation import COORDINATOR, SITES, Cluster
-from tests.cluster.first_run import MLFLOW, RUN, Finished
+from tests.cluster.first_run import RUN, Finished
+from tests.cluster.people import MLFLOW
 
 
 def test_every_run_of_the_federation_succeeds(finished: Finished) -> None:
@@ -44,12 +45,16 @@ def test_the_champion_predicts_what_the_demos_predicts(
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
-def test_status_tells_rounds_sites_and_where_to_look(finished: Finished, cluster: Cluster) -> None:
+def test_status_tells_rounds_sites_and_where_to_look(
+    finished: Finished, cluster: Cluster, demo: Demo
+) -> None:
     found = people.status(cluster, RUN)
     assert found["state"] == "finished", found
     assert {site["site"]: site["word"] for site in found["sites"]} == dict.fromkeys(SITES, "joined")
     trained = [each for each in found["rounds"] if each["status"] == "completed"]
     assert [sorted(each["accepted"]) for each in trained] == [sorted(SITES)] * ROUNDS
+    assert found["model_link"] == f"{MLFLOW}/#/models/{demo.model_name}"
+    assert any(finished.runs[COORDINATOR].run_id in part["link"] for part in found["kubeflow"])
 
 
 def test_pods_are_in_their_own_namespace_without_privileges_and_their_number_is_that_of_steps(
@@ -68,8 +73,14 @@ def test_pods_are_in_their_own_namespace_without_privileges_and_their_number_is_
 
 
 def _is_confined(pod: dict[str, Any], container: dict[str, Any]) -> bool:
+    """Whether the container's settings, with those of its pod, are what Pod Security calls `restricted`."""
     both = {**pod["spec"].get("securityContext", {}), **container.get("securityContext", {})}
-    return bool(both.get("runAsNonRoot")) and not both.get("allowPrivilegeEscalation", True)
+    return (
+        both.get("runAsNonRoot") is True
+        and both.get("allowPrivilegeEscalation") is False
+        and both.get("capabilities", {}).get("drop") == ["ALL"]
+        and both.get("seccompProfile", {}).get("type") == "RuntimeDefault"
+    )
 
 
 def _shape(demo: Demo) -> tuple[int, ...]:

@@ -59,11 +59,19 @@ def test_the_one_that_does_not_approve_says_so_in_the_outcome(published: Publish
     assert last["declined"] == {DECLINES: "not-approved"}
 
 
-def test_schedules_end_with_the_setting(published: Published, cluster: Cluster) -> None:
+def test_a_schedule_ends_with_the_setting(published: Published, cluster: Cluster) -> None:
+    assert "ENABLED" in _schedules(cluster)
+    coordinator = public_key(COORDINATOR, "job/wardround-setup", "-c", "key")
+    cluster.install_site(DECLINES, coordinator, pipeline={"start": "nothing"})
+    assert _schedules(cluster) == {"DISABLED"}
+
+
+def _schedules(cluster: Cluster) -> set[str]:
+    """What became of the recurring runs of the hospital that declines."""
     namespace = SITES[DECLINES]
     client = kubeflow.client(cluster.bed.kfp, namespace, cluster.token(namespace))
     jobs = client.list_recurring_runs(namespace=namespace, page_size=50).recurring_runs or []
-    assert jobs
+    return {job.status for job in jobs}
 
 
 def _end_runs(cluster: Cluster, namespace: str) -> None:

@@ -13,8 +13,9 @@ from tests.cluster import kubeflow, people
 from tests.cluster.browser import CHROMIUM, Kubeflow, browser, open_page
 from tests.cluster.demo import Demo
 from tests.cluster.federation import COORDINATOR, FEDERATION, SITES, Cluster
-from tests.cluster.first_run import MLFLOW, Finished
+from tests.cluster.first_run import Finished
 from tests.cluster.kubeflow import Run
+from tests.cluster.people import MLFLOW
 from tests.cluster.shell import ROOT, apply, secret
 
 HOSPITAL = "mhh-hannover-de"

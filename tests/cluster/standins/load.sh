@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # load.sh BED: builds stand-ins for the upstream images of MinIO and PostgreSQL from a test bed's MinIO and Debian's
-# PostgreSQL, gives them to its node, and writes build/standins.values.yaml for the coordinator's chart.
+# PostgreSQL, and for the next version of `control`; gives them to its node, and writes build/standins.values.yaml for
+# the coordinator's chart.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 bed=$1
@@ -16,7 +17,11 @@ install -m 755 "$home/platform/bin/minio" "$root/usr/bin/minio"
 "$bed/images/build.sh" tests/cluster/standins/postgres/Dockerfile localhost/wardround/postgres:1 tests/cluster/standins/postgres
 "$bed/images/save.sh" localhost/wardround/postgres:1 build/standins/postgres.tar
 
-"$bed/load-image.sh" build/standins/minio.tar build/standins/postgres.tar
+# What an upgrade brings: another digest of the image `control`.
+"$bed/images/build.sh" tests/cluster/standins/next/Dockerfile localhost/wardround/control:next tests/cluster/standins/next
+"$bed/images/save.sh" localhost/wardround/control:next build/standins/next.tar
+
+"$bed/load-image.sh" build/standins/minio.tar build/standins/postgres.tar build/standins/next.tar
 cat >build/standins.values.yaml <<'YAML'
 images:
   minio: localhost/wardround/minio:1

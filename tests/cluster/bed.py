@@ -7,6 +7,7 @@ WARDROUND_TEST_ARTIFACTS         host:port of the S3 server of Kubeflow's artifa
 WARDROUND_TEST_ARTIFACTS_ROOT    user:password of its administrator
 WARDROUND_TEST_IMAGES            values for both charts: the images (YAML), as `make images` writes them
 WARDROUND_TEST_COORDINATOR       more values for the coordinator's chart (YAML), if any
+WARDROUND_TEST_NEXT              values for both charts: the image `control` of a next version (YAML)
 """
 
 import os
@@ -29,6 +30,7 @@ class Bed:
     artifacts_password: str
     images: Path
     coordinator: Path
+    next: Path
 
     @classmethod
     def from_environment(cls) -> "Bed":
@@ -44,6 +46,7 @@ class Bed:
             coordinator=Path(
                 read("WARDROUND_TEST_COORDINATOR", str(ROOT / "build" / "standins.values.yaml"))
             ),
+            next=Path(read("WARDROUND_TEST_NEXT", str(ROOT / "build" / "next.values.yaml"))),
             images=Path(read("WARDROUND_TEST_IMAGES", str(ROOT / "build" / "images.values.yaml"))),
         )
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # load.sh BED: builds stand-ins for the upstream images of MinIO and PostgreSQL from a test bed's MinIO and Debian's
 # PostgreSQL, and for the next version of `control`; gives them to its node, and writes build/standins.values.yaml for
-# the coordinator's chart.
+# the coordinator's chart, and build/next.values.yaml for an upgrade of both.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 bed=$1
@@ -22,8 +22,15 @@ install -m 755 "$home/platform/bin/minio" "$root/usr/bin/minio"
 "$bed/images/save.sh" localhost/wardround/control:next build/standins/next.tar
 
 "$bed/load-image.sh" build/standins/minio.tar build/standins/postgres.tar build/standins/next.tar
+images=("$bed/enter.sh" ctr --namespace k8s.io images)
+"${images[@]}" import --base-name localhost/wardround/control --digests - <build/standins/next.tar
+digest=$("${images[@]}" list name==localhost/wardround/control:next | awk 'NR == 2 { print $3 }')
 cat >build/standins.values.yaml <<'YAML'
 images:
   minio: localhost/wardround/minio:1
   postgres: localhost/wardround/postgres:1
+YAML
+cat >build/next.values.yaml <<YAML
+images:
+  control: localhost/wardround/control@$digest
 YAML

@@ -4,8 +4,8 @@
     python -m k8s.demo --clean      removes the namespaces that it made, with everything in them
 
 The cluster needs Kubeflow Pipelines in multi-user mode in namespace kubeflow, with its store at minio-service. Each
-namespace gets a bucket there, and a user of its own where the store is a MinIO that can make users. The MinIO of
-Kubeflow's manifests, of 2019, and SeaweedFS cannot: there all namespaces share its login, as Kubeflow's profiles do.
+namespace gets a bucket there, and a user of its own where the store is a MinIO that can make users. The MinIO of 2019 in
+Kubeflow's manifests cannot: there, as in any such store, all namespaces share its login, as Kubeflow's profiles do.
 WARDROUND_DEMO_ARTIFACTS_ROOT=USER:PASSWORD is the store's administrator where it is not in Kubeflow's own Secret.
 """
 

@@ -3,8 +3,10 @@
     python -m k8s.demo              sets it up, trains, and says how it went; can be repeated
     python -m k8s.demo --clean      removes the namespaces that it made, with everything in them
 
-The cluster needs Kubeflow Pipelines in multi-user mode in namespace kubeflow, with MinIO for its artifacts.
-WARDROUND_DEMO_ARTIFACTS_ROOT=USER:PASSWORD is MinIO's administrator where it is not in Kubeflow's own Secret.
+The cluster needs Kubeflow Pipelines in multi-user mode in namespace kubeflow, with its store at minio-service. Each
+namespace gets a bucket there, and a user of its own where the store is a MinIO that can make users. The MinIO of 2019 in
+Kubeflow's manifests cannot: there, as in any such store, all namespaces share its login, as Kubeflow's profiles do.
+WARDROUND_DEMO_ARTIFACTS_ROOT=USER:PASSWORD is the store's administrator where it is not in Kubeflow's own Secret.
 """
 
 import argparse
@@ -105,7 +107,7 @@ def _arguments() -> argparse.Namespace:
     add(
         "--shared-artifacts",
         action="store_true",
-        help="give all namespaces the login of Kubeflow's own store, where it has no users to make: laptops only",
+        help="give all namespaces the login of Kubeflow's own store, without asking it whether it makes users",
     )
     return parser.parse_args()
 

@@ -1,9 +1,10 @@
-"""Where Kubeflow keeps a namespace's artifacts and logs: a bucket and a user of its own at Kubeflow's MinIO."""
+"""Where Kubeflow keeps a namespace's artifacts and logs: a bucket and, where it can, a user of its own at its store."""
 
+import json
 import secrets as random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from minio import Minio
@@ -12,9 +13,10 @@ from minio.deleteobjects import DeleteObject
 from minio.error import MinioAdminException
 from minio.minioadmin import MinioAdmin
 
-from k8s.demo.shell import DemoError, apply, forward, secret
+from k8s.demo.shell import DemoError, apply, forward, say, secret
 
 CREDENTIAL = "mlpipeline-minio-artifact"
+_WRONG_LOGIN = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch")
 
 
 @dataclass(frozen=True)
@@ -38,18 +40,42 @@ class Store:
 
 @contextmanager
 def artifact_store(login: str | None, *, shared: bool) -> Iterator[Store]:
-    """The store in namespace kubeflow. `login`: USER:PASSWORD; else that of Kubeflow's own Secret. Raises DemoError."""
+    """The store in namespace kubeflow. `login`: USER:PASSWORD; else that of Kubeflow's own Secret. Raises DemoError.
+
+    It is shared if it makes no users, or if `shared` says so.
+    """
     if login is not None:
         user, _, password = login.partition(":")
     elif (found := secret("kubeflow", CREDENTIAL)) is not None:
         user, password = found["accesskey"], found["secretkey"]
     else:
         raise DemoError(
-            f"namespace kubeflow has no Secret {CREDENTIAL}: say who administers Kubeflow's MinIO, in "
+            f"namespace kubeflow has no Secret {CREDENTIAL}: say who administers Kubeflow's store, in "
             "WARDROUND_DEMO_ARTIFACTS_ROOT=USER:PASSWORD"
         )
     with forward("kubeflow", "minio-service", 9000) as port:
-        yield Store(f"localhost:{port}", user, password, shared)
+        store = Store(f"localhost:{port}", user, password, shared)
+        if not shared and not makes_users(store):
+            say(
+                "Kubeflow's store makes no users: all namespaces get its own login, and can read each other's artifacts"
+            )
+            store = replace(store, shared=True)
+        yield store
+
+
+def makes_users(store: Store) -> bool:
+    """Whether the store has MinIO's API for administrators. Raises DemoError if it refuses this one."""
+    try:
+        return isinstance(json.loads(store.admin().policy_list()), dict)
+    except MinioAdminException as error:
+        if any(code in str(error) for code in _WRONG_LOGIN):
+            raise DemoError(
+                f"{store.user!r} does not administer Kubeflow's store: say who does, in "
+                "WARDROUND_DEMO_ARTIFACTS_ROOT=USER:PASSWORD"
+            ) from error
+        return False
+    except ValueError:  # something that is not MinIO answered with a page of its own
+        return False
 
 
 def give_bucket(store: Store, namespace: str) -> None:

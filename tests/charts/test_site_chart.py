@@ -152,14 +152,6 @@ def test_the_keeper_sees_how_runs_stand_and_retries_them_and_nothing_else() -> N
     ]
 
 
-def test_people_who_submit_have_the_rights_of_the_account_that_submits() -> None:
-    subjects = named(rendered(FULL), "RoleBinding", "wardround-submitter")["subjects"]
-    assert {(each["kind"], each["name"]) for each in subjects} == {
-        ("ServiceAccount", "wardround-submitter"),
-        ("User", "steward@hospital-a.example.org"),
-    }
-
-
 def test_the_schedule_is_made_and_ended_with_the_release() -> None:
     found = rendered(FULL)
     assert arguments(found, "wardround-site-pipeline")[-4:] == [

@@ -13,7 +13,7 @@ from manifest_checks import Manifest, named, pods
 from wardround.exchange.envelope import PublicKey
 from wardround.imaging.sources.settings import image_source
 from wardround.kubeflow.package import compile_package
-from wardround.kubeflow.profile import Profile
+from wardround.kubeflow.profile import Profile, Resources
 from wardround.site.settings import SiteSettings
 
 CHART = CHARTS / "wardround-site"
@@ -68,6 +68,21 @@ def test_values_that_look_like_numbers_or_truth_stay_text() -> None:
     found = settings(MINIMAL, *more)
     assert (found["site.yaml"]["federation"], found["site.yaml"]["site"]) == ("1e3", "no")
     assert (found["profile.yaml"]["federation"], found["profile.yaml"]["name"]) == ("1e3", "no")
+
+
+def test_plain_numbers_of_steps_reach_the_profile_without_an_exponent(tmp_path: Path) -> None:
+    path = tmp_path / "values.yaml"
+    asked = {
+        "requests": {"cpu": 0.001, "memory": 8589934592},
+        "limits": {"cpu": 100000, "memory": 17179869184},
+    }
+    path.write_text(yaml.safe_dump({"steps": {"train": {"resources": asked}}}), "utf-8")
+    found = settings(MINIMAL, "--values", str(path))["profile.yaml"]["resources"]["train"]
+    assert found == {
+        "cpu_request": "0.001", "cpu_limit": "100000",
+        "memory_request": "8589934592", "memory_limit": "17179869184",
+    }  # fmt: skip
+    assert Resources.model_validate(found)
 
 
 def test_approvals_are_files_in_the_work_volume_unless_a_config_map_has_them() -> None:
@@ -214,6 +229,8 @@ def test_values_that_cannot_work_are_refused_with_what_to_do(wrong: str, words: 
     "federation.coordinatorKey=ABC", "federation.site=Alder", "exchange.address=s3.example.org", "work.size=much",
     "dicom.burnedIn=hide", "pipeline.start=always", "steps.train.gpu.count=-1", "signingKey.create=maybe",
     "networkPolicy.exchange.to[0].ipBlock.cidr=everywhere", "federation.approvedPlans={latest}",
+    "steps.train.resources.requests.memroy=1Gi", "steps.train.resources.limits.memory=1.5Gi",
+    r"steps.train.resources.limits.nvidia\.com/gpu=1", "pods.resources.limits.memroy=1Gi",
 ])  # fmt: skip
 def test_values_of_another_form_are_refused(wrong: str) -> None:
     with pytest.raises(HelmError, match="schema"):

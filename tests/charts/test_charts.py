@@ -64,6 +64,18 @@ def test_every_object_and_pod_has_the_recommended_labels_and_the_releases_namesp
 
 
 @pytest.mark.parametrize(("chart", "values"), CASES)
+def test_further_rules_hold_for_pods_of_runs_and_every_pod_of_the_chart_that_goes_out(
+    rendered: list[Manifest], values: Path
+) -> None:
+    given = yaml.safe_load(values.read_text("utf-8")).get("networkPolicy", {}).get("extraEgress", [])
+    assert given or values.stem != "full-values"
+    policies = [each["spec"] for each in rendered if each["kind"] == "NetworkPolicy"]
+    for policy in policies:
+        if "Egress" in policy["policyTypes"] and policy["podSelector"] != {}:
+            assert [rule for rule in given if rule not in policy["egress"]] == []
+
+
+@pytest.mark.parametrize(("chart", "values"), CASES)
 def test_people_who_submit_have_the_rights_of_the_account_that_submits(
     rendered: list[Manifest], values: Path
 ) -> None:

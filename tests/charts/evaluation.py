@@ -2,15 +2,18 @@
 
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from helm.program import manifests, render
 
 
-def evaluate(chart: Path, values: Path, expression: str, *more: str) -> str:
-    """The text of a template's expression: it is rendered into an object of a copy of the chart."""
+def evaluate(chart: Path, values: Path, expression: str, *more: str, files: Iterable[Path] = ()) -> str:
+    """The text of a template's expression: it is rendered into an object of a copy of the chart, with `files`."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(shutil.copytree(chart, Path(folder) / chart.name))
+        for file in files:
+            shutil.copy(file, copy)
         shown = f'{{{{- dict "kind" "Shown" "text" ({expression}) | toYaml }}}}\n'
         (copy / "templates" / "shown.yaml").write_text(shown, "utf-8")
         rendered = manifests(render(copy, values, "--show-only", "templates/shown.yaml", *more))

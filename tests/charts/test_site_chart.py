@@ -1,11 +1,13 @@
 """The hospital's chart: what its values become, and which ones it refuses."""
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from evaluation import evaluate
 from helm.build import CHARTS
 from helm.program import HelmError, manifests, render
 from manifest_checks import Manifest, named, pods
@@ -175,6 +177,30 @@ def test_the_schedule_is_made_and_ended_with_the_release() -> None:
     assert arguments(found, "wardround-site-schedule-end")[-1] == "--no-recurring"
     hooks = named(found, "Job", "wardround-site-schedule-end")["metadata"]["annotations"]
     assert hooks["helm.sh/hook"] == "pre-delete"
+
+
+@pytest.mark.parametrize("start, made", [
+    (("start=schedule", "cron=* * * * *"), True), (("start=schedule", "seconds=60"), True),
+    (("start=once",), False), (("start=nothing",), False),
+])  # fmt: skip
+def test_a_schedule_is_known_by_the_job_that_made_it(
+    start: tuple[str, ...], made: bool, tmp_path: Path
+) -> None:
+    """By it an upgrade to register=false and start=nothing, when no schedule is in the values, knows to end it."""
+    more = tuple(word for each in start for word in ("--set", f"pipeline.{each}"))
+    path = tmp_path / "job.json"
+    path.write_text(
+        json.dumps({"job": named(rendered(MINIMAL, *more), "Job", "wardround-site-pipeline")}), "utf-8"
+    )
+    expression = 'include "wardround-site.makesSchedule" (.Files.Get "job.json" | fromJson).job'
+    assert (evaluate(CHART, MINIMAL, expression, files=(path,)) == "true") is made
+
+
+def test_without_a_job_that_made_a_schedule_nothing_is_registered() -> None:
+    expression = 'include "wardround-site.makesSchedule" dict'
+    assert evaluate(CHART, MINIMAL, expression) == ""
+    names = {name for name, _ in pods(rendered(MINIMAL, "--set", "pipeline.register=false"))}
+    assert "Job/wardround-site-pipeline" not in names
 
 
 def test_a_single_run_is_started_at_install_but_not_by_an_upgrade() -> None:

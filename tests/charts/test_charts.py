@@ -5,9 +5,10 @@ from pathlib import Path
 
 import kubernetes_validate
 import pytest
+import yaml
 from helm.program import HelmError, manifests, render, run_helm
 from helm.snapshots import cases, snapshot
-from manifest_checks import Manifest, containers, pods, violations
+from manifest_checks import Manifest, containers, named, pods, violations
 
 VERSIONS = ("1.29", "1.30", "1.31", "1.32", "1.33", "1.34")
 CASES = [pytest.param(*case, id=f"{case[0].name}-{case[1].stem}") for case in cases()]
@@ -60,6 +61,52 @@ def test_every_object_and_pod_has_the_recommended_labels_and_the_releases_namesp
     every = [each["metadata"] for each in rendered] + [pod["metadata"] for _, pod in pods(rendered)]
     assert [metadata for metadata in every if not set(metadata["labels"]) >= LABELS] == []
     assert {each["metadata"]["namespace"] for each in rendered} == {"hospital-a"}
+
+
+@pytest.mark.parametrize(("chart", "values"), CASES)
+def test_further_rules_hold_for_pods_of_runs_and_every_pod_of_the_chart_that_goes_out(
+    rendered: list[Manifest], values: Path
+) -> None:
+    given = yaml.safe_load(values.read_text("utf-8")).get("networkPolicy", {}).get("extraEgress", [])
+    assert given or values.stem != "full-values"
+    policies = [each["spec"] for each in rendered if each["kind"] == "NetworkPolicy"]
+    for policy in policies:
+        if "Egress" in policy["policyTypes"] and policy["podSelector"] != {}:
+            assert [rule for rule in given if rule not in policy["egress"]] == []
+
+
+@pytest.mark.parametrize(("chart", "values"), CASES)
+def test_people_who_submit_have_the_rights_of_the_account_that_submits(
+    rendered: list[Manifest], values: Path
+) -> None:
+    people = yaml.safe_load(values.read_text("utf-8")).get("submitters", [])
+    assert people or values.stem != "full-values"
+    subjects = named(rendered, "RoleBinding", "wardround-submitter")["subjects"]
+    assert [(each["kind"], each["name"]) for each in subjects] == [
+        ("ServiceAccount", "wardround-submitter"),
+        *(("User", name) for name in people),
+    ]
+
+
+@pytest.mark.parametrize(("chart", "values"), CASES)
+def test_who_submits_may_do_what_kubeflow_asks_of_runs_and_their_artifacts(rendered: list[Manifest]) -> None:
+    """Part of Kubeflow's ClusterRole kubeflow-pipelines-edit; pipelines can be added to, not changed or removed."""
+    rules = named(rendered, "Role", "wardround-submitter")["rules"]
+    given = {
+        f"{resource}.{rule['apiGroups'][0]}": set(rule["verbs"])
+        for rule in rules
+        for resource in rule["resources"]
+    }
+    see, pipelines = {"get", "list"}, "pipelines.kubeflow.org"
+    runs = {"terminate", "retry", "archive", "unarchive", "delete", "readArtifact"}
+    assert given == {
+        f"pipelines.{pipelines}": {*see, "create"},
+        f"pipelines/versions.{pipelines}": {*see, "create"},
+        f"experiments.{pipelines}": {*see, "create"},
+        f"runs.{pipelines}": {*see, "create", *runs},
+        f"jobs.{pipelines}": {*see, "create", "enable", "disable", "delete"},
+        "viewers.kubeflow.org": {"get"},
+    }
 
 
 @pytest.mark.parametrize(("chart", "values"), CASES)

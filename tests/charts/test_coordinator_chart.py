@@ -240,6 +240,8 @@ def test_values_that_cannot_work_are_refused_with_what_to_do(wrong: str, words: 
     "federation.name=Thorax", "hospitals[0].publicKey=ABC", "hospitals[0].nmae=alder", "exchange.minio.size=much",
     "exchange.service.type=Public", "exchange.tls.days=9000", "images.minio=minio:latest", "images.postgres=postgres",
     "exchange.external.users=all", "mlflow.workers=0", "disruption.maxUnavailable=2", "database.user=0",
+    "steps.aggregate.resources.requests.memroy=1Gi", "steps.compile.resources.limits.cpu=1Gi", "retries.count=21",
+    "mlflow.resources.limits.memroy=1Gi",
 ])  # fmt: skip
 def test_values_of_another_form_are_refused(wrong: str) -> None:
     with pytest.raises(HelmError, match="schema"):

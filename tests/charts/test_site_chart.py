@@ -1,11 +1,13 @@
 """The hospital's chart: what its values become, and which ones it refuses."""
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from evaluation import evaluate
 from helm.build import CHARTS
 from helm.program import HelmError, manifests, render
 from manifest_checks import Manifest, named, pods
@@ -13,7 +15,7 @@ from manifest_checks import Manifest, named, pods
 from wardround.exchange.envelope import PublicKey
 from wardround.imaging.sources.settings import image_source
 from wardround.kubeflow.package import compile_package
-from wardround.kubeflow.profile import Profile
+from wardround.kubeflow.profile import Profile, Resources
 from wardround.site.settings import SiteSettings
 
 CHART = CHARTS / "wardround-site"
@@ -68,6 +70,21 @@ def test_values_that_look_like_numbers_or_truth_stay_text() -> None:
     found = settings(MINIMAL, *more)
     assert (found["site.yaml"]["federation"], found["site.yaml"]["site"]) == ("1e3", "no")
     assert (found["profile.yaml"]["federation"], found["profile.yaml"]["name"]) == ("1e3", "no")
+
+
+def test_plain_numbers_of_steps_reach_the_profile_without_an_exponent(tmp_path: Path) -> None:
+    path = tmp_path / "values.yaml"
+    asked = {
+        "requests": {"cpu": 0.001, "memory": 8589934592},
+        "limits": {"cpu": 100000, "memory": 17179869184},
+    }
+    path.write_text(yaml.safe_dump({"steps": {"train": {"resources": asked}}}), "utf-8")
+    found = settings(MINIMAL, "--values", str(path))["profile.yaml"]["resources"]["train"]
+    assert found == {
+        "cpu_request": "0.001", "cpu_limit": "100000",
+        "memory_request": "8589934592", "memory_limit": "17179869184",
+    }  # fmt: skip
+    assert Resources.model_validate(found)
 
 
 def test_approvals_are_files_in_the_work_volume_unless_a_config_map_has_them() -> None:
@@ -152,14 +169,6 @@ def test_the_keeper_sees_how_runs_stand_and_retries_them_and_nothing_else() -> N
     ]
 
 
-def test_people_who_submit_have_the_rights_of_the_account_that_submits() -> None:
-    subjects = named(rendered(FULL), "RoleBinding", "wardround-submitter")["subjects"]
-    assert {(each["kind"], each["name"]) for each in subjects} == {
-        ("ServiceAccount", "wardround-submitter"),
-        ("User", "steward@hospital-a.example.org"),
-    }
-
-
 def test_the_schedule_is_made_and_ended_with_the_release() -> None:
     found = rendered(FULL)
     assert arguments(found, "wardround-site-pipeline")[-4:] == [
@@ -168,6 +177,30 @@ def test_the_schedule_is_made_and_ended_with_the_release() -> None:
     assert arguments(found, "wardround-site-schedule-end")[-1] == "--no-recurring"
     hooks = named(found, "Job", "wardround-site-schedule-end")["metadata"]["annotations"]
     assert hooks["helm.sh/hook"] == "pre-delete"
+
+
+@pytest.mark.parametrize("start, made", [
+    (("start=schedule", "cron=* * * * *"), True), (("start=schedule", "seconds=60"), True),
+    (("start=once",), False), (("start=nothing",), False),
+])  # fmt: skip
+def test_a_schedule_is_known_by_the_job_that_made_it(
+    start: tuple[str, ...], made: bool, tmp_path: Path
+) -> None:
+    """By it an upgrade to register=false and start=nothing, when no schedule is in the values, knows to end it."""
+    more = tuple(word for each in start for word in ("--set", f"pipeline.{each}"))
+    path = tmp_path / "job.json"
+    path.write_text(
+        json.dumps({"job": named(rendered(MINIMAL, *more), "Job", "wardround-site-pipeline")}), "utf-8"
+    )
+    expression = 'include "wardround-site.makesSchedule" (.Files.Get "job.json" | fromJson).job'
+    assert (evaluate(CHART, MINIMAL, expression, files=(path,)) == "true") is made
+
+
+def test_without_a_job_that_made_a_schedule_nothing_is_registered() -> None:
+    expression = 'include "wardround-site.makesSchedule" dict'
+    assert evaluate(CHART, MINIMAL, expression) == ""
+    names = {name for name, _ in pods(rendered(MINIMAL, "--set", "pipeline.register=false"))}
+    assert "Job/wardround-site-pipeline" not in names
 
 
 def test_a_single_run_is_started_at_install_but_not_by_an_upgrade() -> None:
@@ -222,6 +255,8 @@ def test_values_that_cannot_work_are_refused_with_what_to_do(wrong: str, words: 
     "federation.coordinatorKey=ABC", "federation.site=Alder", "exchange.address=s3.example.org", "work.size=much",
     "dicom.burnedIn=hide", "pipeline.start=always", "steps.train.gpu.count=-1", "signingKey.create=maybe",
     "networkPolicy.exchange.to[0].ipBlock.cidr=everywhere", "federation.approvedPlans={latest}",
+    "steps.train.resources.requests.memroy=1Gi", "steps.train.resources.limits.memory=1.5Gi",
+    r"steps.train.resources.limits.nvidia\.com/gpu=1", "pods.resources.limits.memroy=1Gi",
 ])  # fmt: skip
 def test_values_of_another_form_are_refused(wrong: str) -> None:
     with pytest.raises(HelmError, match="schema"):

@@ -31,6 +31,13 @@
 {{- include "wardround-coordinator.egress" (dict "to" $peers "ports" $given.ports) -}}
 {{- end }}
 
+{{/* The values' further rules, which follow others in a list. */}}
+{{- define "wardround-coordinator.extraEgress" }}
+{{- with .Values.networkPolicy.extraEgress }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
 {{/* A policy: dict "root" $ "name" N "selector" LABELS "rules" TEXT. */}}
 {{- define "wardround-coordinator.policy" -}}
 apiVersion: networking.k8s.io/v1

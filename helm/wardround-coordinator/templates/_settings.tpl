@@ -50,6 +50,11 @@
 ) -}}
 {{- end }}
 
+{{/* An amount of memory. A plain number of a values file is a float to Helm, which would be written as 1e+09. */}}
+{{- define "wardround-coordinator.bytes" -}}
+{{- kindIs "string" . | ternary . (int64 . | toString) -}}
+{{- end }}
+
 {{- define "wardround-coordinator.stepResources" -}}
 {{- $requests := .resources.requests | default dict -}}
 {{- $limits := .resources.limits | default dict -}}
@@ -60,10 +65,10 @@ cpu_request: {{ . | quote }}
 cpu_limit: {{ . | quote }}
 {{- end }}
 {{- with $requests.memory }}
-memory_request: {{ . | quote }}
+memory_request: {{ include "wardround-coordinator.bytes" . | quote }}
 {{- end }}
 {{- with $limits.memory }}
-memory_limit: {{ . | quote }}
+memory_limit: {{ include "wardround-coordinator.bytes" . | quote }}
 {{- end }}
 {{- end }}
 

@@ -31,6 +31,13 @@
 {{- include "wardround-site.egress" (dict "to" $peers "ports" $given.ports) -}}
 {{- end }}
 
+{{/* The values' further rules, which follow others in a list. */}}
+{{- define "wardround-site.extraEgress" }}
+{{- with .Values.networkPolicy.extraEgress }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
 {{/* A policy: dict "root" $ "name" N "selector" LABELS "rules" TEXT. */}}
 {{- define "wardround-site.policy" -}}
 apiVersion: networking.k8s.io/v1

@@ -65,6 +65,11 @@
 ) -}}
 {{- end }}
 
+{{/* An amount of memory. A plain number of a values file is a float to Helm, which would be written as 1e+09. */}}
+{{- define "wardround-site.bytes" -}}
+{{- kindIs "string" . | ternary . (int64 . | toString) -}}
+{{- end }}
+
 {{- define "wardround-site.stepResources" -}}
 {{- $requests := .resources.requests | default dict -}}
 {{- $limits := .resources.limits | default dict -}}
@@ -75,10 +80,10 @@ cpu_request: {{ . | quote }}
 cpu_limit: {{ . | quote }}
 {{- end }}
 {{- with $requests.memory }}
-memory_request: {{ . | quote }}
+memory_request: {{ include "wardround-site.bytes" . | quote }}
 {{- end }}
 {{- with $limits.memory }}
-memory_limit: {{ . | quote }}
+memory_limit: {{ include "wardround-site.bytes" . | quote }}
 {{- end }}
 {{- if .gpu.count }}
 gpu:

@@ -16,7 +16,8 @@ _NAME = r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\z"
 _LABEL_KEY = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?\z"
 _LABEL_VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?\z"
 _CPU = r"^([0-9]+m|[0-9]+(\.[0-9]+)?)\z"
-_MEMORY = r"^[0-9]+(E|Ei|P|Pi|T|Ti|G|Gi|M|Mi|K|Ki)?\z"
+# Kubeflow's compiler also takes K, which is no unit of Kubernetes; it takes neither k nor fractions.
+_MEMORY = r"^[0-9]+(E|Ei|P|Pi|T|Ti|G|Gi|M|Mi|Ki)?\z"
 
 Name = Annotated[str, Field(pattern=_NAME)]
 Labels = dict[Annotated[str, Field(pattern=_LABEL_KEY)], Annotated[str, Field(pattern=_LABEL_VALUE)]]

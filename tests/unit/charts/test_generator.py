@@ -11,7 +11,7 @@ from helm.build import charts, generated
 from helm.readme import readme
 from helm.schema import values_schema
 from helm.values import read_values
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 VALUES = """
@@ -122,6 +122,7 @@ def test_a_charts_own_values_are_legal(chart: Path) -> None:
 
 
 @pytest.mark.parametrize("chart", CHARTS)
+@settings(deadline=None)
 @given(data=st.data())
 def test_an_unknown_key_beside_any_value_is_refused(chart: Path, data: st.DataObject) -> None:
     values = read_values(chart / "values.yaml")

@@ -34,6 +34,7 @@ def test_a_profile_needs_to_say_whose_it_is_and_nothing_else(party: str, tmp_pat
         ("images", {"trian": "ghcr.io/wardround/site@sha256:" + "1" * 64}),
         ("resources", {"train": {"cpu_request": "lots"}}),
         ("resources", {"train": {"memory_limit": "8 GB"}}),
+        ("resources", {"train": {"memory_limit": "512K"}}),
         ("resources", {"train": {"gpu": {"count": 0}}}),
         ("retries", {"count": -1}),
         ("tolerations", [{"effect": "Never"}]),

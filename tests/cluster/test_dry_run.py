@@ -77,7 +77,8 @@ def test_a_kustomization_is_accepted_but_for_what_only_a_whole_kubeflow_has(
 
 def test_the_desk_is_accepted(namespace: str) -> None:
     (pod,) = manifests((ROOT / "k8s/desk/pod.yaml").read_text("utf-8").replace("IMAGE", "example.org/desk:1"))
-    accept(namespace, [pod])
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "wardround-site"}}
+    accept(namespace, [account, pod])
 
 
 def test_an_object_with_a_field_that_does_not_exist_is_refused(namespace: str) -> None:

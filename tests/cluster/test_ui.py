@@ -159,13 +159,9 @@ def _open(cluster: Cluster, page: Page, namespace: str) -> Kubeflow:
 
 
 def _person(namespace: str) -> None:
-    """Somebody who may do what Kubeflow lets a contributor of the namespace do."""
+    """Somebody whom the chart's values could name among its `submitters`."""
     account = {"kind": "ServiceAccount", "name": "person", "namespace": namespace}
-    role = {
-        "kind": "ClusterRole",
-        "name": "kubeflow-pipelines-edit",
-        "apiGroup": "rbac.authorization.k8s.io",
-    }
+    role = {"kind": "Role", "name": "wardround-submitter", "apiGroup": "rbac.authorization.k8s.io"}
     apply(
         {
             "apiVersion": "v1",
@@ -175,7 +171,7 @@ def _person(namespace: str) -> None:
         {
             "apiVersion": "rbac.authorization.k8s.io/v1",
             "kind": "RoleBinding",
-            "metadata": {"name": "person", "namespace": namespace},
+            "metadata": {"name": "person-submits", "namespace": namespace},
             "roleRef": role,
             "subjects": [account],
         },

@@ -9,7 +9,7 @@ from functools import partial
 from wardround.coordinator.aggregate import Tally
 from wardround.coordinator.check import Desk, Spooled
 from wardround.coordinator.context import Event, Run
-from wardround.coordinator.ends import wait_for_end
+from wardround.coordinator.ends import watch_end
 from wardround.coordinator.inbox import Inbox
 from wardround.coordinator.members import Members
 from wardround.coordinator.rounds import OpenRound
@@ -72,7 +72,7 @@ class Collector:
         with Inbox[Answer | None](self._run.stop) as inbox:
             for site in sorted(self._run.members):
                 inbox.watch(partial(self._watch, site))
-            inbox.watch(self._watch_end)
+            inbox.watch(partial(watch_end, self._run.channel, self._run.shared, self._run.rules.deadline_s))
             while not self._is_complete() and (answer := inbox.next(end)) is not None:
                 self._take(*answer)
         return self._answers.decide(set(self._members.joined), self._members.declined)
@@ -114,10 +114,6 @@ class Collector:
             found = self._wait(site, [answers], enough)
         if found == answers:
             deliver((site, self._desk.fetch(site)))
-
-    def _watch_end(self, enough: threading.Event, deliver: Callable[[None], None]) -> None:
-        if wait_for_end(self._run.channel, self._run.shared, self._run.rules.deadline_s, enough):
-            deliver(None)  # which is what the deadline says too
 
     def _wait(self, site: str, keys: list[str], enough: threading.Event) -> str | None:
         prefix = self._run.channel.keys.round_prefix(self._round.number)

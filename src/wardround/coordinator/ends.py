@@ -1,6 +1,7 @@
 """How a run ends: `final.json`, written once."""
 
 import threading
+from collections.abc import Callable
 
 from wardround.coordinator.history import History, Step, best
 from wardround.exchange.errors import ConflictError, MissingError
@@ -36,15 +37,16 @@ def find_final(mine: Channel, shared: Store) -> FinalMessage | None:
         return None
 
 
-def wait_for_end(mine: Channel, shared: Store, seconds: float, enough: threading.Event) -> bool:
-    """Whether my run has an end before `seconds` are over. Raises StoppedError once `enough` is set.
+def watch_end(
+    mine: Channel, shared: Store, seconds: float, enough: threading.Event, deliver: Callable[[None], None]
+) -> None:
+    """An inbox's watcher: delivers None, which is what the deadline says too, when my run ends within `seconds`.
 
     Calm: looks seldom where the exchange does not tell of writes, because nobody's next step hangs on it.
     """
     final = mine.where(FinalMessage)
-    return (
-        wait_for_any(shared, final, [final], seconds=seconds, stop=enough, rhythm=Rhythm(seconds)) is not None
-    )
+    if wait_for_any(shared, final, [final], seconds=seconds, stop=enough, rhythm=Rhythm(seconds)):
+        deliver(None)
 
 
 def end_run(mine: Channel, shared: Store, final: FinalMessage) -> FinalMessage:

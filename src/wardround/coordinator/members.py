@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from wardround.coordinator.context import Event, Run
-from wardround.coordinator.ends import find_final, wait_for_end
+from wardround.coordinator.ends import find_final, watch_end
 from wardround.coordinator.inbox import Inbox
 from wardround.errors import RefusedError, WardroundError
 from wardround.exchange.errors import MissingError
@@ -67,7 +67,9 @@ class Members:
         with Inbox[str | None](self._run.stop) as inbox:
             for site in sorted(self._run.members.keys() - self.joined.keys() - self._refused):
                 inbox.watch(partial(_await_word, self._run, site, site in self._declined))
-            inbox.watch(partial(_await_end, self._run))
+            inbox.watch(
+                partial(watch_end, self._run.channel, self._run.shared, self._run.rules.join_deadline_s)
+            )
             while self._expected() and (site_or_none := inbox.next(end)) is not None:
                 self.look_at(site_or_none)
         if find_final(self._run.channel, self._run.shared) is None:
@@ -118,11 +120,6 @@ class Members:
                 f"declined: {', '.join(f'{site}, {code}' for site, code in self.declined.items()) or 'none'}). "
                 "See that they run and have approved the plan, then start the coordinator again"
             )
-
-
-def _await_end(run: Run, enough: threading.Event, deliver: Callable[[None], None]) -> None:
-    if wait_for_end(run.channel, run.shared, run.rules.join_deadline_s, enough):
-        deliver(None)  # which is what the deadline says too
 
 
 def _await_word(

@@ -83,7 +83,9 @@ def test_a_step_that_is_killed_while_it_fetches_them_goes_on_with_what_is_there(
     for entry in decide.entries(State.WAITING)[:2]:
         decide.decide(entry, State.RELEASED, "A. Steward")
     run_until_killed(first, "fetch", 1)
-    assert fetched(first)[0] == (1, 2)
+    # The other one is on its way at the same time, and may have arrived before the end.
+    there = sum("files" in path.parts for path in incoming(tmp_path))
+    assert there >= 1 and fetched(first)[0] == (there, 2)
     assert shards(tmp_path / "out") == as_if_anew(order, archive, tmp_path)
 
 

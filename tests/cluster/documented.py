@@ -64,12 +64,13 @@ def run(commands: str, folder: Path, names: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True)
 class Shell:
-    """Where somebody works: in the repository, with files that nobody else sees."""
+    """Where somebody works: in a folder that is not there yet, like the repository, with files that nobody else sees."""
 
     folder: Path
 
     def __post_init__(self) -> None:
-        for name in ("helm", "k8s"):
+        self.folder.mkdir()
+        for name in ("helm", "k8s", "docs", "tests", "build"):
             (self.folder / name).symlink_to(ROOT / name)
 
     def do(self, heading: str, number: int = 0, page: str = OPERATIONS, **more: str) -> str:

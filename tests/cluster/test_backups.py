@@ -19,7 +19,7 @@ from wardround.exchange.layout import Layout
 
 @pytest.fixture(scope="module")
 def shell(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Shell:
-    return Shell(tmp_path_factory.mktemp("shell"))
+    return Shell(tmp_path_factory.mktemp("work") / "shell")
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ _LOOK = f"{MLFLOW}/api/2.0/mlflow/experiments/search?max_results=1"
 
 @pytest.fixture(scope="module")
 def shell(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Shell:
-    return Shell(tmp_path_factory.mktemp("shell"))
+    return Shell(tmp_path_factory.mktemp("work") / "shell")
 
 
 def test_a_new_credential_works_beside_the_old_one_until_that_is_retired(shell: Shell) -> None:

@@ -23,9 +23,8 @@ from typing import Any
 
 from tests.cluster import kubeflow, people
 from tests.cluster.bed import Bed
-from tests.cluster.conftest import set_up
 from tests.cluster.demo import IMAGES, Demo, run_demo
-from tests.cluster.federation import COORDINATOR, SITES, Cluster
+from tests.cluster.federation import COORDINATOR, SITES, Cluster, set_up
 from tests.cluster.kubeflow import Run
 from tests.cluster.shell import ROOT
 
@@ -117,12 +116,11 @@ def _cluster_seconds(cluster: Cluster, demo: Demo, rounds: int) -> tuple[float, 
         started = list(hospitals.map(lambda site: people.submit_site(cluster, site, name), SITES))
     runs |= {run.namespace: run for run in started}
     submitted = time.time()
-    clients = {each: kubeflow.client(cluster.bed.kfp, each, cluster.token(each)) for each in runs}
-    states = kubeflow.wait(clients, list(runs.values()), 3600)
+    states = kubeflow.wait(cluster.kubeflow, list(runs.values()), 3600)
     ended = time.time()
     if set(states.values()) != {"SUCCEEDED"}:
         sys.exit(f"the runs ended as {states}")
-    began = clients[COORDINATOR].get_run(coordinator.run_id).created_at.timestamp()
+    began = cluster.kubeflow(COORDINATOR).get_run(coordinator.run_id).created_at.timestamp()
     say(f"  {ended - began:.0f} s")
     return ended - began, {"all_submitted": submitted - began} | _parts(runs, began)
 

@@ -7,7 +7,7 @@ import pytest
 from mlflow import MlflowClient
 from tests.cluster.bed import Bed
 from tests.cluster.demo import IMAGES, Demo, run_demo
-from tests.cluster.federation import COORDINATOR, SITES, Cluster, prepare, public_key
+from tests.cluster.federation import COORDINATOR, Cluster, set_up
 from tests.cluster.first_run import Finished, play
 from tests.cluster.people import MLFLOW
 from tests.cluster.shell import ROOT, secret
@@ -57,17 +57,3 @@ def registry(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
     monkeypatch.setenv("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "false")
     mlflow.set_tracking_uri(MLFLOW)
     return MlflowClient(MLFLOW, MLFLOW)
-
-
-def set_up(cluster: Cluster, demo: Demo) -> Cluster:
-    """What the people of four institutions do, in the order in which they can."""
-    prepare(cluster.bed)
-    cluster.install_coordinator(cluster.members())
-    coordinator = public_key(COORDINATOR, "job/wardround-setup", "-c", "key")
-    for site in SITES:
-        cluster.hand_credential_over(site)
-        cluster.install_site(site, coordinator)
-        cluster.bring_images(site, demo.images(site), demo.split_key(site))
-    keys = {site: public_key(namespace, "job/wardround-site-key") for site, namespace in SITES.items()}
-    cluster.install_coordinator(keys)
-    return cluster

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,13 @@ class Demo:
     def recipe(self) -> Path:
         """Its recipe, with everything filled in."""
         return self.root / "recipe.yaml"
+
+    def altered(self, file: Path, rounds: Mapping[str, object], **fields: object) -> Path:
+        """Its recipe with other rounds and fields, written into a file."""
+        recipe = yaml.safe_load(self.recipe.read_text()) | fields
+        recipe["rounds"] |= rounds
+        file.write_text(yaml.safe_dump(recipe))
+        return file
 
     @property
     def digest(self) -> str:

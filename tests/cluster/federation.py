@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import kfp
 import yaml
 from k8s.demo import federation
 from k8s.demo.loader import Loader, loader, pack
 from k8s.demo.names import RELEASE, Names
 from k8s.demo.values import coordinator_values, image_values, site_values
-from tests.cluster import tenants
+from tests.cluster import kubeflow, tenants
 from tests.cluster.bed import Bed
+from tests.cluster.demo import Demo
 from tests.cluster.shell import DemoError, eventually, kubectl
 
 __all__ = ["RELEASE"]  # and all that is defined here
@@ -86,6 +88,10 @@ class Cluster:
         with loader(SITES[site], "loader", image, claims) as pod:
             work(pod)
 
+    def kubeflow(self, namespace: str) -> kfp.Client:
+        """Kubeflow Pipelines as a namespace's account that submits sees it."""
+        return kubeflow.client(self.bed.kfp, namespace, self.token(namespace))
+
     def token(self, namespace: str, account: str = "wardround-submitter") -> str:
         """A token for Kubeflow Pipelines, as a person gets one."""
         return kubectl("-n", namespace, "create", "token", account, "--audience", AUDIENCE, "--duration=4h")
@@ -113,3 +119,17 @@ def prepare(bed: Bed) -> None:
     """The namespaces, as the cluster's administrator hands them over."""
     for namespace in NAMES.namespaces():
         tenants.hand_over(bed, namespace)
+
+
+def set_up(cluster: Cluster, demo: Demo) -> Cluster:
+    """What the people of four institutions do, in the order in which they can."""
+    prepare(cluster.bed)
+    cluster.install_coordinator(cluster.members())
+    coordinator = public_key(COORDINATOR, "job/wardround-setup", "-c", "key")
+    for site in SITES:
+        cluster.hand_credential_over(site)
+        cluster.install_site(site, coordinator)
+        cluster.bring_images(site, demo.images(site), demo.split_key(site))
+    keys = {site: public_key(namespace, "job/wardround-site-key") for site, namespace in SITES.items()}
+    cluster.install_coordinator(keys)
+    return cluster

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,9 +28,10 @@ def client(url: str, namespace: str, token: str) -> kfp.Client:
     return kfp.Client(url, existing_token=token, namespace=namespace)
 
 
-def wait(clients: Mapping[str, kfp.Client], runs: Sequence[Run], seconds: float) -> dict[str, str]:
-    """How runs ended, by namespace. Raises AssertionError after `seconds`."""
+def wait(view: Callable[[str], kfp.Client], runs: Sequence[Run], seconds: float) -> dict[str, str]:
+    """How runs ended, by namespace, of which `view` gives a client. Raises AssertionError after `seconds`."""
     end = time.monotonic() + seconds
+    clients = {run.namespace: view(run.namespace) for run in runs}
     states: dict[str, str] = {}
     while len(states) < len(runs):
         for run in runs:

@@ -1,5 +1,6 @@
 """What the coordinator's and the hospitals' people do in a shell, with the programs and logins that they have."""
 
+import base64
 import json
 import os
 import subprocess
@@ -77,6 +78,11 @@ def exchange_login(cluster: Cluster, namespace: str) -> dict[str, str]:
         "WARDROUND_S3_CREDENTIALS_FILE": str(folder / "s3.json"),
         "WARDROUND_S3_CA_FILE": str(folder / "ca.crt"),
     }
+
+
+def basic(login: Mapping[str, bytes]) -> str:
+    """The header with which a user of MLflow logs in."""
+    return "Basic " + base64.b64encode(login["username"] + b":" + login["password"]).decode()
 
 
 def wardround(*arguments: str, environment: Mapping[str, str] = {}) -> str:

@@ -4,7 +4,6 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 from tests.cluster import kubeflow, people
 from tests.cluster.demo import Demo
 from tests.cluster.federation import COORDINATOR, EXCHANGE, FEDERATION, Cluster
@@ -20,15 +19,12 @@ PIPELINE = "wardround-compile"
 def test_the_plan_of_the_compile_pipeline_is_that_of_the_command_and_is_published(
     cluster: Cluster, demo: Demo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe = yaml.safe_load(demo.recipe.read_text())
-    recipe["seed"] = int(time.time())  # a plan that nobody has published
-    file, plan = tmp_path / "recipe.yaml", tmp_path / "plan"
-    file.write_text(yaml.safe_dump(recipe))
+    # The seed makes it a plan that nobody has published.
+    file, plan = demo.altered(tmp_path / "recipe.yaml", {}, seed=int(time.time())), tmp_path / "plan"
     run = start(cluster, file.read_text())
     said = people.wardround("compile", str(file), "--out", str(plan))
     digest = said.split()[1]
-    client = kubeflow.client(cluster.bed.kfp, COORDINATOR, cluster.token(COORDINATOR))
-    assert kubeflow.wait({COORDINATOR: client}, [run], 600) == {COORDINATOR: "SUCCEEDED"}
+    assert kubeflow.wait(cluster.kubeflow, [run], 600) == {COORDINATOR: "SUCCEEDED"}
     for name, value in people.exchange_login(cluster, COORDINATOR).items():
         monkeypatch.setenv(name, value)
     store = open_exchange(EXCHANGE).store(Layout(FEDERATION).federation)
@@ -37,7 +33,7 @@ def test_the_plan_of_the_compile_pipeline_is_that_of_the_command_and_is_publishe
 
 def start(cluster: Cluster, recipe: str) -> Run:
     """Starts the newest version of the pipeline that the chart has registered, as the form does."""
-    client = kubeflow.client(cluster.bed.kfp, COORDINATOR, cluster.token(COORDINATOR))
+    client = cluster.kubeflow(COORDINATOR)
     pipelines = client.list_pipelines(namespace=COORDINATOR, page_size=100).pipelines
     (pipeline,) = [each.pipeline_id for each in pipelines if each.display_name == PIPELINE]
     versions = client.list_pipeline_versions(pipeline, sort_by="created_at desc").pipeline_versions

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import yaml
 from mlflow import MlflowClient
 from tests.cluster import kubeflow, people
 from tests.cluster.demo import Demo
 from tests.cluster.federation import COORDINATOR, SITES, Cluster
-from tests.cluster.kubeflow import Run
 from tests.cluster.shell import eventually
 
 # More than anybody plays: the run is given up long before.
@@ -31,21 +29,16 @@ class GivenUp:
 @pytest.fixture(scope="module")
 def given_up(cluster: Cluster, demo: Demo) -> Iterator[GivenUp]:
     name = f"given-up-{int(time.time())}"
-    recipe = yaml.safe_load(demo.recipe.read_text())
-    recipe["rounds"] |= {"count": ROUNDS, "deadline": "1h"}
-    file = cluster.work / "given-up.yaml"
-    file.write_text(yaml.safe_dump(recipe))
+    file = demo.altered(cluster.work / "given-up.yaml", {"count": ROUNDS, "deadline": "1h"})
     digest, coordinator = people.submit(cluster, file, name)
     for site in SITES:
         cluster.approve(site, digest)
     sites = [people.submit_site(cluster, site, name) for site in SITES]
     eventually(lambda: len(people.status(cluster, name)["rounds"]) >= 2, f"round 2 of {name}", 900, every=2)
-    kubeflow.client(cluster.bed.kfp, COORDINATOR, cluster.token(COORDINATOR)).terminate_run(
-        coordinator.run_id
-    )
-    _ends(cluster, [coordinator], 180)
+    cluster.kubeflow(COORDINATOR).terminate_run(coordinator.run_id)
+    kubeflow.wait(cluster.kubeflow, [coordinator], 180)
     said = people.abandon(cluster, name)
-    yield GivenUp(name, file, said, _ends(cluster, sites, 900))
+    yield GivenUp(name, file, said, kubeflow.wait(cluster.kubeflow, sites, 900))
 
 
 def test_the_coordinator_s_people_hear_what_became_of_it(given_up: GivenUp, cluster: Cluster) -> None:
@@ -62,7 +55,7 @@ def test_the_registry_hears_of_it_when_the_run_is_started_once_more(
     given_up: GivenUp, cluster: Cluster, registry: MlflowClient, demo: Demo
 ) -> None:
     _, again = people.submit(cluster, given_up.recipe, given_up.name)
-    assert _ends(cluster, [again], 300) == {COORDINATOR: "FAILED"}
+    assert kubeflow.wait(cluster.kubeflow, [again], 300) == {COORDINATOR: "FAILED"}
     experiments = [each.experiment_id for each in registry.search_experiments()]
     wanted = f"tags.run = '{given_up.name}'"
 
@@ -71,9 +64,3 @@ def test_the_registry_hears_of_it_when_the_run_is_started_once_more(
     rounds = len(people.status(cluster, given_up.name)["rounds"])
     kept = registry.search_model_versions(f"name = '{demo.model_name}' AND {wanted}")
     assert sorted(int(version.tags["round"]) for version in kept) == list(range(1, rounds + 1))
-
-
-def _ends(cluster: Cluster, runs: list[Run], seconds: float) -> dict[str, str]:
-    names = [run.namespace for run in runs]
-    clients = {name: kubeflow.client(cluster.bed.kfp, name, cluster.token(name)) for name in names}
-    return kubeflow.wait(clients, runs, seconds)

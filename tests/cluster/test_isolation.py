@@ -1,6 +1,5 @@
 """What a hospital cannot do, tried from inside a pod of one of its runs, and with its accounts."""
 
-import base64
 import json
 import urllib.error
 import urllib.request
@@ -16,10 +15,10 @@ from tests.cluster.demo import Demo
 from tests.cluster.federation import COORDINATOR, EXCHANGE, FEDERATION, SITES, Cluster
 from tests.cluster.first_run import RUN, Finished
 from tests.cluster.kubeflow import Run, probe
-from tests.cluster.people import MLFLOW
+from tests.cluster.people import MLFLOW, basic
 from tests.cluster.shell import DemoError, apply, eventually, get, kubectl, secret
 
-from wardround.exchange.layout import Layout, RunKeys
+from wardround.exchange.layout import Layout, RunKeys, plan_key
 from wardround.kubeflow.profile import Profile
 
 OURS, THEIRS = "nih-bethesda-us-1", "mhh-hannover-de"
@@ -34,7 +33,11 @@ def findings(cluster: Cluster, finished: Finished) -> dict[str, str]:
     wishes = {
         "exchange": EXCHANGE,
         "own": layout.site(OURS),
-        "buckets": {layout.site(THEIRS): keys.join, layout.coordinator: keys.round_file(1, "state.json")},
+        "buckets": {
+            layout.site(THEIRS): keys.join,
+            layout.coordinator: keys.round_file(1, "state.json"),
+            layout.federation: plan_key(finished.digest, "plan.json"),
+        },
         "connect": [
             listening,
             f"wardround-mlflow-db.{COORDINATOR}.svc:5432",
@@ -55,6 +58,15 @@ def test_every_request_about_another_ones_bucket_is_refused(findings: dict[str, 
     assert len(tried) == 28
     assert {name: end for name, end in tried.items() if "AccessDenied" not in end} == {}
     assert findings["own bucket"] == "allowed"
+
+
+def test_what_the_coordinator_publishes_can_be_read_and_nothing_else(findings: dict[str, str]) -> None:
+    bucket = f" {Layout(FEDERATION).federation}"
+    tried = {name.removesuffix(bucket): end for name, end in findings.items() if name.endswith(bucket)}
+    reads = {"list", "head bucket", "get", "head", "copy"}  # copied into the hospital's own bucket
+    assert {name for name, end in tried.items() if end == "allowed"} == reads
+    assert {name: end for name, end in tried.items() if end != "allowed" and "AccessDenied" not in end} == {}
+    assert len(tried) == 14
 
 
 def test_other_hospitals_and_the_internet_cannot_be_reached(findings: dict[str, str]) -> None:
@@ -79,11 +91,6 @@ def test_the_registry_lets_a_hospitals_user_look_and_nothing_more(finished: Fini
     )
     for what in ("experiments", "registered-models"):
         assert inside.requested(f"{make}/{what}/create", "POST", reader) == "refused: HTTP 403"
-
-
-def basic(login: dict[str, bytes]) -> str:
-    """A header that logs in."""
-    return "Basic " + base64.b64encode(login["username"] + b":" + login["password"]).decode()
 
 
 def test_a_hospitals_account_starts_and_sees_nothing_in_anothers_namespace(
@@ -155,7 +162,7 @@ def _status(cluster: Cluster, token: str, method: str, path: str, body: Any = No
 
 def _copy(cluster: Cluster, run: Run) -> dict[str, Any]:
     """An order for the same run once more, as its owner could give it."""
-    owner = kubeflow.client(cluster.bed.kfp, run.namespace, cluster.token(run.namespace))
+    owner = cluster.kubeflow(run.namespace)
     found = owner.get_run(run.run_id)
     version = found.pipeline_version_reference
     return {
@@ -181,7 +188,7 @@ def run_inside(cluster: Cluster, site: str, wishes: dict[str, Any]) -> dict[str,
 
     file = cluster.work / "probe.yaml"
     compiler.Compiler().compile(pipeline, str(file))
-    client = kubeflow.client(cluster.bed.kfp, namespace, cluster.token(namespace))
+    client = cluster.kubeflow(namespace)
     started = client.create_run_from_pipeline_package(
         str(file),
         {"script": SCRIPT, "wishes": json.dumps(wishes)},
@@ -190,7 +197,7 @@ def run_inside(cluster: Cluster, site: str, wishes: dict[str, Any]) -> dict[str,
         enable_caching=False,
     )
     run = Run(namespace, started.run_id)
-    assert kubeflow.wait({namespace: client}, [run], 300) == {namespace: "SUCCEEDED"}
+    assert kubeflow.wait(cluster.kubeflow, [run], 300) == {namespace: "SUCCEEDED"}
     store = tenants.store(cluster.bed, namespace)
     names = [str(o.object_name) for o in store.list_objects(bucket_name=namespace, recursive=True)]
     name = next(each for each in names if run.run_id in each and each.endswith("/findings"))

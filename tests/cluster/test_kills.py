@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import kfp
 import pytest
-import yaml
 from tests.cluster import kubeflow, people
 from tests.cluster.demo import Demo
 from tests.cluster.federation import COORDINATOR, SITES, Cluster
@@ -42,25 +40,20 @@ class Attacked:
 
     def states(self) -> dict[str, str]:
         """How all runs end."""
-        return kubeflow.wait({name: self._client(name) for name in self.runs}, list(self.runs.values()), 1200)
+        return kubeflow.wait(self.cluster.kubeflow, list(self.runs.values()), 1200)
 
     def retries(self, namespace: str) -> int:
         """How often the namespace's keeper had this run gone on with."""
         said = kubectl("-n", namespace, "logs", "deployment/wardround-keeper")
         return len([line for line in said.splitlines() if f"/{self.name}/" in line and "retried" in line])
 
-    def _client(self, name: str) -> kfp.Client:
-        return kubeflow.client(self.cluster.bed.kfp, name, self.cluster.token(name))
-
 
 @pytest.fixture(scope="module")
 def attacked(cluster: Cluster, demo: Demo) -> Iterator[Attacked]:
     """A run during which everything is killed once, one thing a round or two."""
     name = f"kills-{int(time.time())}"
-    recipe = yaml.safe_load(demo.recipe.read_text())
-    recipe["rounds"] |= {"count": ROUNDS, "quorum": len(SITES), "deadline": "10m"}
-    file = cluster.work / "kills.yaml"
-    file.write_text(yaml.safe_dump(recipe))
+    rounds = {"count": ROUNDS, "quorum": len(SITES), "deadline": "10m"}
+    file = demo.altered(cluster.work / "kills.yaml", rounds)
     digest, coordinator = people.submit(cluster, file, name)
     runs = {COORDINATOR: coordinator}
     for site in SITES:

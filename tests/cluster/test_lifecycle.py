@@ -1,11 +1,8 @@
 """helm test, upgrade, rollback and uninstall leave what they should."""
 
 import pytest
-from mlflow import MlflowClient
-from tests.cluster import people
 from tests.cluster.federation import COORDINATOR, RELEASE, SITES, Cluster, public_key
-from tests.cluster.first_run import RUN, Finished
-from tests.cluster.people import MLFLOW
+from tests.cluster.first_run import Finished, seen
 from tests.cluster.shell import ROOT, get, helm, secret
 
 SITE = "mhh-hannover-de"
@@ -22,14 +19,14 @@ def test_an_upgrade_to_another_image_and_a_rollback_keep_secrets_and_volumes(
 ) -> None:
     if not cluster.bed.next.is_file():
         pytest.skip(f"{cluster.bed.next} is not there: no next version's image to upgrade to")
-    before, image, people_see = _kept(namespace), _keeper_image(namespace), _seen(cluster)
+    before, image, people_see = _kept(namespace), _keeper_image(namespace), seen(cluster)
     chart = ROOT / "helm" / ("wardround-coordinator" if namespace == COORDINATOR else "wardround-site")
     more = ("--reuse-values", "--values", str(cluster.bed.next), "--wait", "--timeout", "8m")
     helm("upgrade", RELEASE, str(chart), "--namespace", namespace, *more)
-    assert (_kept(namespace), _seen(cluster)) == (before, people_see)
+    assert (_kept(namespace), seen(cluster)) == (before, people_see)
     assert _keeper_image(namespace) != image
     helm("rollback", RELEASE, "--namespace", namespace, "--wait", "--timeout", "8m")
-    assert (_kept(namespace), _seen(cluster)) == (before, people_see)
+    assert (_kept(namespace), seen(cluster)) == (before, people_see)
     assert _keeper_image(namespace) == image
 
 
@@ -48,29 +45,12 @@ def test_a_hospital_that_is_uninstalled_and_installed_again_finds_its_key_and_it
 def test_a_coordinator_that_is_uninstalled_and_installed_again_finds_its_runs_and_models(
     cluster: Cluster, finished: Finished
 ) -> None:
-    before, people_see, members = _kept(COORDINATOR), _seen(cluster), cluster.members()
+    before, people_see, members = _kept(COORDINATOR), seen(cluster), cluster.members()
     helm("uninstall", RELEASE, "--namespace", COORDINATOR, "--wait")
     assert _kept(COORDINATOR) == before
     cluster.install_coordinator(members)
-    assert (_kept(COORDINATOR), _seen(cluster)) == (before, people_see)
+    assert (_kept(COORDINATOR), seen(cluster)) == (before, people_see)
     helm("test", RELEASE, "--namespace", COORDINATOR, "--timeout", "5m")
-
-
-def _seen(cluster: Cluster) -> dict[str, object]:
-    """What people see of the first run: its rounds in the exchange, its models in the registry, by their files."""
-    login = secret(COORDINATOR, "wardround-mlflow")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_USERNAME", login["username"].decode())
-        patch.setenv("MLFLOW_TRACKING_PASSWORD", login["password"].decode())
-        registry = MlflowClient(MLFLOW, MLFLOW)
-        models = registry.search_model_versions(f"tags.run = '{RUN}'")
-        files = {str(each.version): _files(registry, each.source) for each in models}
-    return {"rounds": people.status(cluster, RUN)["rounds"], "models": files}
-
-
-def _files(registry: MlflowClient, source: str) -> list[tuple[str, int]]:
-    found = registry.list_logged_model_artifacts(source.removeprefix("models:/"))
-    return [(each.path, each.file_size) for each in found]
 
 
 def _keeper_image(namespace: str) -> str:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-import yaml
 from tests.cluster import kubeflow, people
 from tests.cluster.demo import Demo
 from tests.cluster.federation import COORDINATOR, SITES, Cluster, public_key
@@ -28,18 +27,15 @@ def published(cluster: Cluster, demo: Demo) -> Iterator[Published]:
     for site in SITES:
         cluster.install_site(site, key, waiting=waiting, pipeline={"start": "schedule", "seconds": 30})
     name = f"schedule-{int(time.time())}"
-    recipe = yaml.safe_load(demo.recipe.read_text())
-    recipe["seed"] = 7  # another plan, which nobody has approved yet
-    recipe["rounds"] |= {"count": 2, "quorum": 2, "join_deadline": "10m"}
-    file = cluster.work / "schedule.yaml"
-    file.write_text(yaml.safe_dump(recipe))
+    rounds = {"count": 2, "quorum": 2, "join_deadline": "10m"}
+    # Another seed is another plan, which nobody has approved yet.
+    file = demo.altered(cluster.work / "schedule.yaml", rounds, seed=7)
     digest, run = people.submit(cluster, file, name)
     for site in SITES:
         if site != DECLINES:
             cluster.approve(site, digest)
-    client = kubeflow.client(cluster.bed.kfp, COORDINATOR, cluster.token(COORDINATOR))
     try:
-        yield Published(name, kubeflow.wait({COORDINATOR: client}, [run], 900)[COORDINATOR])
+        yield Published(name, kubeflow.wait(cluster.kubeflow, [run], 900)[COORDINATOR])
     finally:
         for site in SITES:
             cluster.install_site(site, key, pipeline={"start": "nothing"})
@@ -69,14 +65,14 @@ def test_a_schedule_ends_with_the_setting(published: Published, cluster: Cluster
 def _schedules(cluster: Cluster) -> set[str]:
     """What became of the recurring runs of the hospital that declines."""
     namespace = SITES[DECLINES]
-    client = kubeflow.client(cluster.bed.kfp, namespace, cluster.token(namespace))
+    client = cluster.kubeflow(namespace)
     jobs = client.list_recurring_runs(namespace=namespace, page_size=50).recurring_runs or []
     return {job.status for job in jobs}
 
 
 def _end_runs(cluster: Cluster, namespace: str) -> None:
     """Ends what the schedule has started last: it would wait for the next test's run, and take part in it."""
-    client = kubeflow.client(cluster.bed.kfp, namespace, cluster.token(namespace))
+    client = cluster.kubeflow(namespace)
     for run in client.list_runs(namespace=namespace, page_size=100).runs or []:
         if run.state not in kubeflow.ENDED:
             client.terminate_run(run.run_id)

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-import yaml
 from tests.cluster import kubeflow, people
 from tests.cluster.demo import Demo
-from tests.cluster.federation import COORDINATOR, SITES, Cluster
+from tests.cluster.federation import SITES, Cluster
 from tests.cluster.kubeflow import Run
 from tests.cluster.shell import kubectl
 
@@ -28,19 +27,14 @@ class Twice:
 @pytest.fixture(scope="module")
 def twice(cluster: Cluster, demo: Demo) -> Iterator[Twice]:
     name = f"twice-{int(time.time())}"
-    recipe = yaml.safe_load(demo.recipe.read_text())
-    recipe["rounds"] |= {"count": 2, "quorum": len(SITES)}
-    file = cluster.work / "twice.yaml"
-    file.write_text(yaml.safe_dump(recipe))
+    file = demo.altered(cluster.work / "twice.yaml", {"count": 2, "quorum": len(SITES)})
     digest, coordinator = people.submit(cluster, file, name)
     for site in SITES:
         cluster.approve(site, digest)
     starts = [people.submit_site(cluster, TWICE, name) for _ in range(2)]
     others = [people.submit_site(cluster, site, name) for site in SITES if site != TWICE]
-    names = [COORDINATOR, *SITES.values()]
-    clients = {each: kubeflow.client(cluster.bed.kfp, each, cluster.token(each)) for each in names}
-    states = kubeflow.wait(clients, [coordinator, starts[0], *others], 900)
-    second = kubeflow.wait(clients, [starts[1]], 300)
+    states = kubeflow.wait(cluster.kubeflow, [coordinator, starts[0], *others], 900)
+    second = kubeflow.wait(cluster.kubeflow, [starts[1]], 300)
     yield Twice(name, states, starts, second[SITES[TWICE]])
 
 

@@ -179,7 +179,4 @@ def _person(namespace: str) -> None:
 
 
 def _wait(cluster: Cluster, runs: list[Run]) -> None:
-    clients = {
-        r.namespace: kubeflow.client(cluster.bed.kfp, r.namespace, cluster.token(r.namespace)) for r in runs
-    }
-    assert set(kubeflow.wait(clients, runs, 300).values()) == {"SUCCEEDED"}
+    assert set(kubeflow.wait(cluster.kubeflow, runs, 300).values()) == {"SUCCEEDED"}

@@ -47,11 +47,11 @@ def test_secrets_that_were_backed_up_and_lost_are_restored(shell: Shell, line: i
 
 def test_the_split_key_and_the_splits_come_back_from_their_archive(shell: Shell, desk: None) -> None:
     back, forth = block(OPERATIONS, "The split key and the splits").splitlines()
-    before = _at_desk("sha256sum split.key splits-*")
+    before = _at_desk("sha256sum split.key splits-*.csv")
     shell.lines(back + "\n")
-    _at_desk("rm -f split.key splits-*")
+    _at_desk("rm -f split.key splits-*.csv")
     shell.lines(forth + "\n")
-    assert _at_desk("sha256sum split.key splits-*") == before
+    assert _at_desk("sha256sum split.key splits-*.csv") == before
     assert "split.key" in before and "splits-" in before
 
 

@@ -16,6 +16,8 @@ from wardround.kubeflow.profile import Component, Profile, Resources
 
 MOUNT = "/etc/wardround"
 SETTINGS = f"{MOUNT}/settings"
+# Argo ends a repeated step, also one that works well, so long after its first attempt began.
+_EVER = "52w"
 
 
 def step(task: dsl.PipelineTask, profile: Profile, component: Component) -> dsl.PipelineTask:
@@ -31,7 +33,7 @@ def step(task: dsl.PipelineTask, profile: Profile, component: Component) -> dsl.
             num_retries=retries.count,
             backoff_duration=f"{retries.backoff_seconds}s",
             backoff_factor=2.0,
-            backoff_max_duration=f"{retries.backoff_max_seconds}s",
+            backoff_max_duration=_EVER,
         )
     if component in profile.images:
         task.set_container_image(profile.images[component])

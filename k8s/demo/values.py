@@ -68,7 +68,7 @@ def _small(memory: str) -> dict[str, dict[str, str]]:
     return {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": memory}}
 
 
-_RETRIES = {"count": 3, "backoffSeconds": 5, "backoffMaxSeconds": 60}
+_RETRIES = {"count": 3, "backoffSeconds": 5}
 
 
 def _public_key(key: str | None) -> dict[str, str]:

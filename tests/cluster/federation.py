@@ -29,8 +29,8 @@ NAMES = Names(FEDERATION, COORDINATOR, SITES)
 EXCHANGE = NAMES.exchange
 AUDIENCE = "pipelines.kubeflow.org"
 
-# Tests kill what they can: it is tried again more often, and sooner, than the demo has to.
-_RETRIES = {"count": 5, "backoffSeconds": 5, "backoffMaxSeconds": 30}
+# Sooner than people would: some tests wait until a step has failed as often as it may.
+_RETRIES = {"count": 4, "backoffSeconds": 3}
 
 
 @dataclass(frozen=True)

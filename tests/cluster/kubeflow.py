@@ -77,7 +77,7 @@ def _times(status: dict[str, Any]) -> dict[str, str]:
 
 
 @dsl.container_component
-def probe(script: str, wishes: str, findings: dsl.Output[dsl.Artifact]):  # type: ignore[no-untyped-def]
+def script_step(script: str, wishes: str, findings: dsl.Output[dsl.Artifact]):  # type: ignore[no-untyped-def]
     """A step that runs a script of the tests in Wardround's own image."""
     return dsl.ContainerSpec(
         image=image("preprocess"), command=["python", "-c", script], args=[findings.path, wishes]

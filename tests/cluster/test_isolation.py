@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from kfp import compiler, dsl
-from pipelines.cluster import step
-from tests.cluster import connections, inside, kubeflow, tenants
+from tests.cluster import connections, inside, tenants
 from tests.cluster.demo import Demo
 from tests.cluster.federation import COORDINATOR, EXCHANGE, FEDERATION, SITES, Cluster
 from tests.cluster.first_run import RUN, Finished
@@ -19,7 +17,6 @@ from tests.cluster.people import MLFLOW, basic
 from tests.cluster.shell import DemoError, apply, eventually, get, kubectl, secret
 
 from wardround.exchange.layout import Layout, RunKeys, plan_key
-from wardround.kubeflow.profile import Profile
 
 OURS, THEIRS = "nih-bethesda-us-1", "mhh-hannover-de"
 SCRIPT = (Path(__file__).parent / "inside.py").read_text()
@@ -49,7 +46,7 @@ def findings(cluster: Cluster, finished: Finished) -> dict[str, str]:
             [f"{MLFLOW}/api/2.0/mlflow/registered-models/create", "POST", None],
         ],
     }
-    return run_inside(cluster, OURS, wishes)
+    return probe(cluster, OURS, SCRIPT, wishes)
 
 
 def test_every_request_about_another_ones_bucket_is_refused(findings: dict[str, str]) -> None:
@@ -174,37 +171,3 @@ def _copy(cluster: Cluster, run: Run) -> dict[str, Any]:
         },
         "runtime_config": {"parameters": {"run": RUN}},
     }
-
-
-def run_inside(cluster: Cluster, site: str, wishes: dict[str, Any]) -> dict[str, str]:
-    """Runs the script as a step of a run of the hospital, and returns what it found."""
-    namespace = SITES[site]
-    profile = Profile.model_validate(get_profile(namespace))
-
-    @dsl.pipeline(name="probe")
-    def pipeline(script: str, wishes: str) -> None:
-        task = step(probe(script=script, wishes=wishes), profile, "preprocess")
-        task.set_retry(num_retries=0)
-
-    file = cluster.work / "probe.yaml"
-    compiler.Compiler().compile(pipeline, str(file))
-    client = cluster.kubeflow(namespace)
-    started = client.create_run_from_pipeline_package(
-        str(file),
-        {"script": SCRIPT, "wishes": json.dumps(wishes)},
-        namespace=namespace,
-        experiment_name=FEDERATION,
-        enable_caching=False,
-    )
-    run = Run(namespace, started.run_id)
-    assert kubeflow.wait(cluster.kubeflow, [run], 300) == {namespace: "SUCCEEDED"}
-    store = tenants.store(cluster.bed, namespace)
-    names = [str(o.object_name) for o in store.list_objects(bucket_name=namespace, recursive=True)]
-    name = next(each for each in names if run.run_id in each and each.endswith("/findings"))
-    found: dict[str, str] = json.loads(store.get_object(bucket_name=namespace, object_name=name).read())
-    return found
-
-
-def get_profile(namespace: str) -> Any:
-    """The profile that the chart has made."""
-    return yaml.safe_load(get(namespace, "configmap", "wardround-site")["data"]["profile.yaml"])

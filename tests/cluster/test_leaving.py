@@ -1,5 +1,6 @@
 """New credentials and keys, and a hospital that leaves and comes back, by the commands of docs/operations.md."""
 
+import json
 import time
 
 import pytest
@@ -64,7 +65,10 @@ def test_a_hospital_that_is_taken_out_of_the_list_is_let_in_nowhere_and_its_buck
     assert not _opens(own)
     _is_refused_soon(reader)
     assert all(_opens(login(SITES[other["name"]]), other["name"]) for other in others)
-    assert [*s3(login(COORDINATOR)).list_objects(bucket_name=Layout(FEDERATION).site(SITE), recursive=True)]
+    root = secret(COORDINATOR, "wardround-exchange-root")
+    keys = {"access_key": root["rootUser"].decode(), "secret_key": root["rootPassword"].decode()}
+    administrator = s3({**login(COORDINATOR), "s3.json": json.dumps(keys).encode()})
+    assert [*administrator.list_objects(bucket_name=Layout(FEDERATION).site(SITE), recursive=True)]
     assert secret(COORDINATOR, f"wardround-credential-{SITE}")
 
 

@@ -35,7 +35,7 @@ RICH = {
     "node_selector": {"disk": "ssd"},
     "tolerations": [{"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}],
     "labels": {"app.kubernetes.io/instance": "mine"},
-    "retries": {"count": 5, "backoff_seconds": 7, "backoff_max_seconds": 60},
+    "retries": {"count": 5, "backoff_seconds": 7},
 }
 
 
@@ -143,7 +143,7 @@ def test_every_step_is_placed_labelled_and_retried_as_the_profile_says(name: str
             "maxRetryCount": 5,
             "backoffDuration": "7s",
             "backoffFactor": 2.0,
-            "backoffMaxDuration": "60s",
+            "backoffMaxDuration": "31449600s",
         }
     for container in (each["container"] for each in spec["deploymentSpec"]["executors"].values()):
         variables = {each["name"]: each["value"] for each in container["env"]}

@@ -126,13 +126,13 @@ class Federation:
 
     def coordinator_settings(self) -> CoordinatorSettings:
         rules = {"rounds": 2, "quorum": 2, "deadline_s": 60, "join_deadline_s": 60}
-        fields = {"plan": self.world.plan, **rules, **self.changes}
+        members = {site: self.world.key(site).public.text for site in SITES}
+        fields = {"plan": self.world.plan, "members": members, **rules, **self.changes}
         return CoordinatorSettings(
             federation=FEDERATION,
             run=self.run,
             exchange=self.world.address,
             key_file=self.world.folder / f"{COORDINATOR}.pem",
-            members={site: self.world.key(site).public.text for site in SITES},
             work=self.folder / COORDINATOR,
             threads=1,
             **fields,

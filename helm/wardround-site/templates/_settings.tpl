@@ -61,7 +61,7 @@
   "labels" (merge (dict "app.kubernetes.io/part-of" "wardround") $v.pods.labels)
   "images" $images
   "resources" $resources
-  "retries" (dict "count" $v.retries.count "backoff_seconds" $v.retries.backoffSeconds "backoff_max_seconds" $v.retries.backoffMaxSeconds)
+  "retries" (dict "count" $v.retries.count "backoff_seconds" $v.retries.backoffSeconds)
 ) -}}
 {{- end }}
 

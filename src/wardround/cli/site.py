@@ -36,7 +36,9 @@ def preprocess(given: Step[SiteSettings], workers: Workers = None) -> None:
     newest open run is taken.
     """
     from wardround.cli.steps import required
-    from wardround.cli.steps_site import run_preprocess
+    from wardround.cli.steps_site import begin, run_preprocess
+
+    begin(given.settings)
     from wardround.imaging.sources.settings import image_source
     from wardround.site.intake import Source
 

@@ -42,7 +42,6 @@ def run_preprocess(given: Step[SiteSettings], source: "Source") -> None:
     In a pipeline, a plan that may not run here ends it well, with nothing done and a reason that says so: Kubeflow would
     repeat a failed step, and no repetition approves a plan.
     """
-    _begin(given.settings)
     # Training and evaluation run where no DICOM library is installed.
     from wardround.site.intake import preprocess
     from wardround.site.plans import UnwantedPlanError
@@ -72,7 +71,7 @@ def run_preprocess(given: Step[SiteSettings], source: "Source") -> None:
     given.executor.write(values)
 
 
-def _begin(settings: SiteSettings) -> None:
+def begin(settings: SiteSettings) -> None:
     """A step's first word: it comes before TensorFlow, which takes seconds to load where others load it too."""
     run = f"run {settings.run}" if settings.run else "no run given"
     _LOG.info("site %s of federation %s, %s", settings.site, settings.federation, run)
@@ -113,7 +112,7 @@ def _warn_if_writable(images: str | None) -> None:
 
 def run_train(given: Step[SiteSettings]) -> None:
     """Outputs: `status`, `rounds_answered`, and `metrics` with counts of rounds."""
-    _begin(given.settings)
+    begin(given.settings)
     from wardround.site.commands import train
 
     if (reason := _reason(given)) is not None:
@@ -127,7 +126,7 @@ def run_train(given: Step[SiteSettings]) -> None:
 
 def run_evaluate(given: Step[SiteSettings], show_local: bool) -> None:
     """Writes report.json and report.html into the site's work folder; outputs: `metrics`, `curves`, `report`."""
-    _begin(given.settings)
+    begin(given.settings)
     from wardround.site.evaluate import evaluate
 
     if (reason := _reason(given)) is not None:

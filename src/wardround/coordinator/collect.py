@@ -64,7 +64,8 @@ class Collector:
     def __init__(self, run: Run, opened: OpenRound, desk: Desk, tally: Tally, members: Members) -> None:
         self._run, self._round, self._desk = run, opened, desk
         self._tally, self._members = tally, members
-        self._answers = Answers(set(opened.message.cohort))
+        # Who was taken out since the round was opened is not waited for.
+        self._answers = Answers(set(opened.message.cohort) & run.members.keys())
 
     def collect(self) -> CollectedMessage:
         """Waits, checks and adds up. Raises StoppedError, and errors of the exchange."""

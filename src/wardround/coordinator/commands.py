@@ -32,7 +32,8 @@ def open_run(settings: CoordinatorSettings, stop: threading.Event | None = None)
     """Sets the federation's buckets up and publishes the plan and the run; can be repeated."""
     stop = stop or threading.Event()
     settings, plan = settle(settings, stop)
-    return publish_run(make_run(settings, plan, stop), plan)
+    _, opened = publish_run(make_run(settings, plan, stop), plan)
+    return opened
 
 
 def aggregate(
@@ -52,7 +53,7 @@ def aggregate(
     stop = stop or threading.Event()
     settings, plan = settle(settings, stop)
     run = make_run(settings, plan, stop, observe)
-    publish_run(run, plan)
+    run, _ = publish_run(run, plan)
     program, register = Program(plan, threads=settings.threads), make_register(settings, run, plan)
     try:
         final = run_rounds(run, program, register)

@@ -1,16 +1,18 @@
-"""Setting a run up: buckets, `federation.json`, the plan's files, `run.json`. All of it can be repeated."""
+"""Setting a run up: buckets, the list of members, the plan's files, `run.json`. All of it can be repeated."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from wardround.coordinator.context import Rules, Run
 from wardround.errors import ConfigurationError
+from wardround.exchange.envelope import PublicKey
 from wardround.exchange.errors import MissingError
-from wardround.exchange.messages import FederationMessage, RunMessage
+from wardround.exchange.membership import publish_members, read_members
+from wardround.exchange.messages import RunMessage
+from wardround.exchange.records import Peer
 from wardround.plan.format import Plan
 from wardround.plan_store import publish_plan
 from wardround.recipe import Recipe
-
-EPOCH = 1
 
 
 def rules_of(plan: Plan, changes: dict[str, float | int]) -> Rules:
@@ -46,20 +48,21 @@ def measure_of(recipe: Recipe) -> str:
     return stop.metric if stop else "val_auc"
 
 
-def open_run(run: Run, plan: Plan) -> RunMessage:
-    """Makes the run visible to its sites, or finds it so; returns its description.
+def open_run(run: Run, plan: Plan) -> tuple[Run, RunMessage]:
+    """Makes the run visible to its sites, or finds it so; returns it with its members, and its description.
 
-    Raises ConfigurationError when the quorum cannot be reached, or when the run is there with other rules;
-    ConflictError when the federation is there with other members.
+    Members are those of the moment in which the run was opened, with the keys that they had then, less those who were
+    taken out since. Raises ConfigurationError when the quorum cannot be reached, or when the run is there with other
+    rules.
     """
     if run.rules.quorum > len(run.members):
         raise ConfigurationError(
             f"the quorum is {run.rules.quorum}, the federation has {len(run.members)} members; lower rounds.quorum"
         )
     _create_buckets(run)
-    run.channel.write(run.shared, _federation(run))
+    epoch = _epoch(run)
     publish_plan(run.shared, plan)
-    return _describe(run, plan)
+    return replace(run, members=_members(run, epoch)), _describe(run, plan, epoch)
 
 
 def _create_buckets(run: Run) -> None:
@@ -68,17 +71,22 @@ def _create_buckets(run: Run) -> None:
         run.exchange.create_bucket(name)
 
 
-def _federation(run: Run) -> FederationMessage:
-    return FederationMessage(
-        name=run.channel.federation,
-        epoch=EPOCH,
-        coordinator=run.channel.key.public.text,
-        members={site: peer.key.text for site, peer in sorted(run.members.items())},
-    )
+def _epoch(run: Run) -> int:
+    """Of the run if it is there, of the members as they are now otherwise."""
+    try:
+        return run.channel.read(run.shared, RunMessage, run.me).message.epoch
+    except MissingError:
+        members = {site: peer.key.text for site, peer in sorted(run.members.items())}
+        return publish_members(run.channel, run.shared, run.channel.key.public.text, members)
 
 
-def _describe(run: Run, plan: Plan) -> RunMessage:
-    wanted = _description(run.rules, plan)
+def _members(run: Run, epoch: int) -> dict[str, Peer]:
+    listed = read_members(run.channel, run.shared, epoch, run.me).members
+    return {site: Peer(site, PublicKey(key)) for site, key in sorted(listed.items()) if site in run.members}
+
+
+def _describe(run: Run, plan: Plan, epoch: int) -> RunMessage:
+    wanted = _description(run.rules, plan, epoch)
     try:
         found = run.channel.read(run.shared, RunMessage, run.me).message
     except MissingError:
@@ -93,10 +101,10 @@ def _describe(run: Run, plan: Plan) -> RunMessage:
     return found
 
 
-def _description(rules: Rules, plan: Plan) -> RunMessage:
+def _description(rules: Rules, plan: Plan, epoch: int) -> RunMessage:
     return RunMessage(
         plan_digest=plan.digest,
-        epoch=EPOCH,
+        epoch=epoch,
         rounds=rules.rounds,
         quorum=rules.quorum,
         deadline_s=rules.deadline_s,

@@ -19,7 +19,7 @@ from wardround.exchange.envelope import SigningKey
 from wardround.exchange.errors import ExistsError
 from wardround.exchange.findings import Finding, attempt, reached, untold
 from wardround.exchange.layout import COORDINATOR, FEDERATION_KEY, Layout
-from wardround.exchange.messages import FederationMessage
+from wardround.exchange.membership import members_key, newest_epoch, read_members
 from wardround.exchange.records import Channel, Peer
 from wardround.exchange.store import Store
 
@@ -97,7 +97,8 @@ def _key(settings: CheckSettings, store: Store) -> Finding:
         if not store.exists(FEDERATION_KEY):
             return f"{key.public.text}; nothing is signed with it yet"
         channel = Channel(settings.federation, "none", COORDINATOR, key)
-        channel.read(store, FederationMessage, Peer(COORDINATOR, key.public))
-        return f"{key.public.text} has signed {FEDERATION_KEY}"
+        epoch = newest_epoch(store)
+        read_members(channel, store, epoch, Peer(COORDINATOR, key.public))
+        return f"{key.public.text} has signed {members_key(epoch)}"
 
     return attempt(what, look)

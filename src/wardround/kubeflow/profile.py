@@ -52,9 +52,8 @@ class Resources(_Closed):
 class Retries(_Closed):
     """How a step that ended with an error is started again: after `backoff_seconds`, doubled each time."""
 
-    count: Annotated[int, Field(ge=0, le=20)] = 3
-    backoff_seconds: Annotated[int, Field(ge=1)] = 30
-    backoff_max_seconds: Annotated[int, Field(ge=1)] = 600
+    count: Annotated[int, Field(ge=0, le=10)] = 3
+    backoff_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
 
 
 class Toleration(_Closed):

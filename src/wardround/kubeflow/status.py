@@ -15,9 +15,9 @@ from wardround.errors import ConfigurationError, RefusedError
 from wardround.exchange.envelope import PublicKey, SigningKey
 from wardround.exchange.errors import DeniedError, MissingBucketError, MissingError
 from wardround.exchange.layout import COORDINATOR, Layout, check_run
+from wardround.exchange.membership import read_members
 from wardround.exchange.messages import (
     DeclinedMessage,
-    FederationMessage,
     FinalMessage,
     JoinMessage,
     OutcomeMessage,
@@ -125,7 +125,7 @@ class _Reader:
             self._channel.federation, self._channel.run, "reader", self._channel.key, described.plan_digest
         )
         self._channel = bound
-        members = bound.read(self._shared, FederationMessage, self._coordinator).message.members
+        members = read_members(bound, self._shared, described.epoch, self._coordinator).members
         final = self._final()
         return RunStatus(
             federation=bound.federation,

@@ -5,10 +5,9 @@ import logging
 from wardround import plan_store
 from wardround.errors import RefusedError, WardroundError
 from wardround.exchange.errors import ConflictError, ExchangeError, MissingBucketError
-from wardround.exchange.layout import FEDERATION_KEY
+from wardround.exchange.membership import members_key, read_members
 from wardround.exchange.messages import (
     DeclinedMessage,
-    FederationMessage,
     FinalMessage,
     JoinMessage,
     RunMessage,
@@ -71,14 +70,15 @@ def find_run(seat: Seat) -> RunMessage:
             f"run {seat.channel.run!r} was not opened in bucket {seat.shared.name!r} within {seconds:g} s; check the "
             "names of run and federation, and ask the coordinator"
         )
-    federation = seat.channel.read(seat.shared, FederationMessage, seat.coordinator).message
+    run = seat.channel.read(seat.shared, RunMessage, seat.coordinator).message
+    federation = read_members(seat.channel, seat.shared, run.epoch, seat.coordinator)
     if federation.members.get(seat.site) != seat.channel.key.public.text:
         raise RefusedError(
-            f"{FEDERATION_KEY} does not list site {seat.site!r} with this site's public key; send the key to the "
-            "coordinator, or correct key_file",
+            f"{members_key(run.epoch)} does not list site {seat.site!r} with this site's public key; send the key to "
+            "the coordinator, whose next run has it, or correct key_file",
             code="unknown-signer",
         )
-    return seat.channel.read(seat.shared, RunMessage, seat.coordinator).message
+    return run
 
 
 def _is_open(seat: Seat) -> bool | None:

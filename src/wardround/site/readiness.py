@@ -12,7 +12,7 @@ from wardround.exchange.envelope import PublicKey, SigningKey
 from wardround.exchange.errors import DeniedError
 from wardround.exchange.findings import Finding, attempt, reached, untold
 from wardround.exchange.layout import COORDINATOR, FEDERATION_KEY, Layout
-from wardround.exchange.messages import FederationMessage
+from wardround.exchange.membership import newest_epoch, read_members
 from wardround.exchange.records import Channel, Peer
 from wardround.exchange.store import Exchange
 from wardround.site.settings import SiteSettings
@@ -55,7 +55,7 @@ def _membership(exchange: Exchange, settings: SiteSettings) -> Finding:
         key = SigningKey.load(settings.key_file)
         channel = Channel(settings.federation, settings.run, settings.site, key)
         coordinator = Peer(COORDINATOR, PublicKey(settings.coordinator_key))
-        members = channel.read(store, FederationMessage, coordinator).message.members
+        members = read_members(channel, store, newest_epoch(store), coordinator).members
         if members.get(settings.site) != key.public.text:
             raise WardroundError(
                 f"the coordinator does not list {settings.site!r} with this site's key; send it the key",

@@ -109,8 +109,8 @@ def test_the_charts_own_containers_may_also_ask_for_room_on_the_nodes_disk(chart
 @pytest.mark.parametrize("chart", ["wardround-coordinator", "wardround-site"])
 @settings(deadline=None)
 @given(
-    name=st.sampled_from(["count", "backoff_seconds", "backoff_max_seconds"]),
-    number=st.integers(-2, 700) | st.sampled_from([20, 21, 0.5, 1.5]),
+    name=st.sampled_from(["count", "backoff_seconds"]),
+    number=st.integers(-2, 12) | st.sampled_from([3600, 3601, 0.5, 1.5]),
 )
 def test_schema_and_profile_agree_on_retries(chart: str, name: str, number: float) -> None:
     words = name.split("_")

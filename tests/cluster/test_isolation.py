@@ -12,8 +12,9 @@ from tests.cluster import connections, inside, tenants
 from tests.cluster.demo import Demo
 from tests.cluster.federation import COORDINATOR, EXCHANGE, FEDERATION, SITES, Cluster
 from tests.cluster.first_run import RUN, Finished
-from tests.cluster.kubeflow import Run, probe
+from tests.cluster.kubeflow import Run
 from tests.cluster.people import MLFLOW, basic
+from tests.cluster.probing import probe
 from tests.cluster.shell import DemoError, apply, eventually, get, kubectl, secret
 
 from wardround.exchange.layout import Layout, RunKeys, plan_key

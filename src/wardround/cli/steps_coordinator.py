@@ -36,6 +36,7 @@ def run_aggregate(given: Step[CoordinatorSettings]) -> None:
 
 def run_evaluate(given: Step[CoordinatorSettings]) -> None:
     """Writes the report into the run's work folder; outputs: `metrics`, `curves`, `report`."""
+    _LOG.info("report of run %s of federation %s", given.settings.run, given.settings.federation)
     found = run_until_signal(partial(evaluate, given.settings))
     page = report_page(found)
     folder = given.settings.work / found.federation / found.run

@@ -60,9 +60,11 @@ def open_run(run: Run, plan: Plan) -> tuple[Run, RunMessage]:
             f"the quorum is {run.rules.quorum}, the federation has {len(run.members)} members; lower rounds.quorum"
         )
     _create_buckets(run)
-    epoch = _epoch(run)
+    found = _found(run)
+    epoch = found.epoch if found else _publish_members(run)
     publish_plan(run.shared, plan)
-    return replace(run, members=_members(run, epoch)), _describe(run, plan, epoch)
+    described = _describe(run, plan, found, epoch)
+    return replace(run, members=_members(run, epoch)), described
 
 
 def _create_buckets(run: Run) -> None:
@@ -71,13 +73,16 @@ def _create_buckets(run: Run) -> None:
         run.exchange.create_bucket(name)
 
 
-def _epoch(run: Run) -> int:
-    """Of the run if it is there, of the members as they are now otherwise."""
+def _found(run: Run) -> RunMessage | None:
     try:
-        return run.channel.read(run.shared, RunMessage, run.me).message.epoch
+        return run.channel.read(run.shared, RunMessage, run.me).message
     except MissingError:
-        members = {site: peer.key.text for site, peer in sorted(run.members.items())}
-        return publish_members(run.channel, run.shared, run.channel.key.public.text, members)
+        return None
+
+
+def _publish_members(run: Run) -> int:
+    members = {site: peer.key.text for site, peer in sorted(run.members.items())}
+    return publish_members(run.channel, run.shared, run.channel.key.public.text, members)
 
 
 def _members(run: Run, epoch: int) -> dict[str, Peer]:
@@ -85,11 +90,9 @@ def _members(run: Run, epoch: int) -> dict[str, Peer]:
     return {site: Peer(site, PublicKey(key)) for site, key in sorted(listed.items()) if site in run.members}
 
 
-def _describe(run: Run, plan: Plan, epoch: int) -> RunMessage:
+def _describe(run: Run, plan: Plan, found: RunMessage | None, epoch: int) -> RunMessage:
     wanted = _description(run.rules, plan, epoch)
-    try:
-        found = run.channel.read(run.shared, RunMessage, run.me).message
-    except MissingError:
+    if found is None:
         run.channel.write(run.shared, wanted)
         return wanted
     if found.model_copy(update={"started": wanted.started}) != wanted:

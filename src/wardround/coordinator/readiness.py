@@ -18,7 +18,7 @@ from wardround.exchange.connect import open_exchange
 from wardround.exchange.envelope import SigningKey
 from wardround.exchange.errors import ExistsError
 from wardround.exchange.findings import Finding, attempt, reached, untold
-from wardround.exchange.layout import COORDINATOR, FEDERATION_KEY, Layout
+from wardround.exchange.layout import COORDINATOR, Layout
 from wardround.exchange.membership import members_key, newest_epoch, read_members
 from wardround.exchange.records import Channel, Peer
 from wardround.exchange.store import Store
@@ -94,10 +94,9 @@ def _key(settings: CheckSettings, store: Store) -> Finding:
 
     def look() -> str:
         key = SigningKey.load(settings.key_file)
-        if not store.exists(FEDERATION_KEY):
+        if not (epoch := newest_epoch(store)):
             return f"{key.public.text}; nothing is signed with it yet"
         channel = Channel(settings.federation, "none", COORDINATOR, key)
-        epoch = newest_epoch(store)
         read_members(channel, store, epoch, Peer(COORDINATOR, key.public))
         return f"{key.public.text} has signed {members_key(epoch)}"
 

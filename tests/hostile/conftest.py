@@ -1,0 +1,10 @@
+"""The fixtures of rounds, from the protocol's tests: attacks are played in a federation with a real S3 server."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "protocol"))
+
+from fixtures import federation, plan_folder, world
+
+__all__ = ["federation", "plan_folder", "world"]

@@ -15,7 +15,9 @@ import wardround
 from wardround.compiler_environment import find_interpreter
 from wardround.plan.data import Examples, training_order
 from wardround.plan.format import Plan, write_plan
+from wardround.plan.operations import ALLOWED
 from wardround.plan.program import Program
+from wardround.plan.review import check_operations
 from wardround.recipe import Recipe
 
 TOLERANCE = 1e-6
@@ -192,6 +194,13 @@ def test_three_rounds_of_a_plan_equal_three_rounds_in_tff(name: str, reference: 
         assert _largest_difference(weights, theirs["weights"]) <= TOLERANCE
         assert _largest_difference(measurements.values(), theirs["measurements"]) <= TOLERANCE
     _check_evaluation(program, state, sites, expected["evaluation"])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_graph_of_a_plan_passes_the_review_of_a_hospital(name: str, reference: Path) -> None:
+    plan = _plan(reference, name)
+    counts = check_operations(plan)
+    assert counts["Placeholder"] and counts.keys() <= ALLOWED.keys()
 
 
 def _received(program: Program, state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

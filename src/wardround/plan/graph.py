@@ -1,4 +1,4 @@
-"""Run one graph of a plan in a session that stays open."""
+"""Run one reviewed graph of a plan in a session that stays open."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ import tensorflow as tf
 from wardround.errors import RefusedError
 from wardround.plan.data import Array, Pipeline
 from wardround.plan.format import Part
+from wardround.plan.graph_errors import malformed
+from wardround.plan.reviewed_graph import ReviewedGraph
+from wardround.text import foreign
 
 v1 = tf.compat.v1
 
@@ -18,13 +21,15 @@ v1 = tf.compat.v1
 class GraphRunner:
     """A part's graph, imported once and kept warm. Not thread-safe.
 
-    `pipeline` builds the part's dataset inside the runner's own graph, so that both run as one.
+    `reviewed` is the only form in which a graph gets here; `pipeline` builds the part's dataset inside the runner's
+    own graph, so that both run as one. Raises RefusedError (`malformed`) for a graph that TensorFlow does not import,
+    and for a part that names tensors which are not in it or have another type.
     """
 
     def __init__(
         self,
         part: Part,
-        data: bytes,
+        reviewed: ReviewedGraph,
         *,
         threads: int | None = None,
         pipeline: Callable[[], Pipeline] | None = None,
@@ -34,29 +39,51 @@ class GraphRunner:
         with self._graph.as_default():
             self.pipeline = pipeline() if pipeline else None
             dataset = {part.arguments["dataset"][0].tensor: self.pipeline.variant} if self.pipeline else {}
-            self._import(data, dataset)
+            self._import(reviewed, dataset)
+            self._check_bindings()
         self._session = v1.Session(graph=self._graph, config=session_config(threads))
 
-    def _import(self, data: bytes, replaced: Mapping[str, Any]) -> None:
-        definition = v1.GraphDef()
+    def _import(self, reviewed: ReviewedGraph, replaced: Mapping[str, Any]) -> None:
         try:
-            definition.ParseFromString(data)
-            tf.graph_util.import_graph_def(definition, input_map=dict(replaced), name="part")
-        except Exception as error:  # TensorFlow and protobuf raise several kinds, all meaning the same here
-            raise RefusedError(
-                f"{self._part.file} can't be imported ({type(error).__name__})", code="malformed"
-            ) from error
+            tf.graph_util.import_graph_def(reviewed.graph_def(), input_map=dict(replaced), name="part")
+        except (ValueError, TypeError, KeyError, tf.errors.OpError) as error:
+            raise malformed(self._part.file, f"it can't be imported ({type(error).__name__})") from error
+
+    def _check_bindings(self) -> None:
+        part = self._part
+        for leaf in (
+            leaf for group in (part.arguments, part.results) for leaves in group.values() for leaf in leaves
+        ):
+            try:
+                dtype = self._graph.get_tensor_by_name(_inside(leaf.tensor)).dtype
+            except (ValueError, KeyError, TypeError) as error:
+                raise malformed(part.file, f"tensor {foreign(leaf.tensor, 80)} is not in it") from error
+            if dtype.name != leaf.dtype:
+                raise malformed(
+                    part.file,
+                    f"{foreign(leaf.tensor, 80)} is {dtype.name}, the manifest says {foreign(leaf.dtype, 20)}",
+                )
 
     def run(self, feeds: Mapping[str, Any], fetches: Sequence[str]) -> list[Array]:
-        """Feed tensors by their names in the part, and fetch others. Scalars come back as arrays of shape ()."""
-        if self._part.initialize_op:
-            self._session.run(_inside(self._part.initialize_op))
+        """Feed tensors by their names in the part, and fetch others. Scalars come back as arrays of shape ().
+
+        Raises RefusedError (`graph-failed`) when an operation fails.
+        """
         named = {_inside(name): value for name, value in feeds.items()}
         if self._part.session_token:
             named[_inside(self._part.session_token)] = ""
         if self.pipeline is not None:
             named |= self.pipeline.feeds
-        return [np.asarray(value) for value in self._session.run([_inside(name) for name in fetches], named)]
+        try:
+            if self._part.initialize_op:
+                self._session.run(_inside(self._part.initialize_op))
+            values = self._session.run([_inside(name) for name in fetches], named)
+        except (tf.errors.OpError, ValueError, TypeError, KeyError) as error:
+            # From None: TensorFlow's own words quote the values that a tensor holds, which may be a patient's pixels.
+            raise RefusedError(
+                f"{self._part.file} failed while it ran ({type(error).__name__})", code="graph-failed"
+            ) from None
+        return [np.asarray(value) for value in values]
 
     def close(self) -> None:
         """Free the session and its threads."""

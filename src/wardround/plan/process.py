@@ -13,6 +13,7 @@ from wardround.errors import RefusedError
 from wardround.plan.data import Array, Examples, Pipeline
 from wardround.plan.format import SUM_KINDS, Leaf, Part, Plan, ProcessParts
 from wardround.plan.graph import GraphRunner
+from wardround.plan.review import reviewed
 from wardround.recipe import Recipe
 
 Tensors = dict[str, Array]
@@ -87,7 +88,7 @@ class Process:
     def runner(self, part: Part) -> GraphRunner:
         """The warm session of a part."""
         if part.file not in self._runners:
-            self._runners[part.file] = GraphRunner(part, self._plan.graph(part), threads=self._threads)
+            self._runners[part.file] = GraphRunner(part, reviewed(self._plan, part), threads=self._threads)
         return self._runners[part.file]
 
     def _worker(self, dtype: str) -> tuple[GraphRunner, Pipeline]:
@@ -98,7 +99,7 @@ class Process:
                 made.append(Pipeline(self._image_shape, dtype, self._recipe.algorithm.client.batch_size))
                 return made[0]
 
-            graph = self._plan.graph(self.parts.work)
+            graph = reviewed(self._plan, self.parts.work)
             runner = GraphRunner(self.parts.work, graph, threads=self._threads, pipeline=pipeline)
             self._workers[dtype] = (runner, made[0])
         return self._workers[dtype]

@@ -15,6 +15,7 @@ from wardround.plan.data import Array, Examples
 from wardround.plan.format import Part, Plan
 from wardround.plan.graph import GraphRunner
 from wardround.plan.process import Process, Tensors, TensorSpec, flat, unprefixed
+from wardround.plan.review import reviewed
 
 SPLITS = ("validation", "test")
 FIGURES = ("loss", "accuracy", "num_examples")
@@ -164,7 +165,7 @@ class Program:
     @cached_property
     def _weights_runner(self) -> GraphRunner:
         part = self.plan.manifest.weights_part
-        return GraphRunner(part, self.plan.graph(part), threads=self._threads)
+        return GraphRunner(part, reviewed(self.plan, part), threads=self._threads)
 
     @property
     def _predict_part(self) -> Part:
@@ -178,7 +179,7 @@ class Program:
     @cached_property
     def _predict_runner(self) -> GraphRunner:
         part = self._predict_part
-        return GraphRunner(part, self.plan.graph(part), threads=self._threads)
+        return GraphRunner(part, reviewed(self.plan, part), threads=self._threads)
 
 
 def _short(name: str) -> str:

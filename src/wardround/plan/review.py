@@ -6,18 +6,11 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import tensorflow as tf
-from google.protobuf.message import DecodeError
 
-from wardround.errors import RefusedError
-from wardround.plan.format import SUM_KINDS, Leaf, Plan, ProcessParts, WeightSpec
-from wardround.plan.operations import ALLOWED
-
-v1 = tf.compat.v1
-_NAMES_A_SHARED_RESOURCE = ("shared_name", "container")
+from wardround.plan.format import SUM_KINDS, Leaf, Part, Plan, ProcessParts, WeightSpec
+from wardround.plan.reviewed_graph import ReviewedGraph, review_graph
 
 
 @dataclass(frozen=True)
@@ -33,30 +26,26 @@ class Leaving:
 
 
 def check_operations(plan: Plan) -> Counter[str]:
-    """Count the operations of all graphs. Raises RefusedError `forbidden-operation` naming part, node and operation."""
+    """Count the operations of all graphs, after the review that each must pass.
+
+    Raises RefusedError: `forbidden-operation`, `malformed` or `oversized`, naming part, node and operation.
+    """
     found: Counter[str] = Counter()
     for part in {part.file: part for part in plan.manifest.parts()}.values():
-        found += check_graph(part.file, plan.graph(part))
+        found.update(reviewed(plan, part).operations)
     return found
 
 
-def check_graph(name: str, data: bytes) -> Counter[str]:
-    """Check one serialized GraphDef. Raises RefusedError `malformed` or `forbidden-operation`."""
-    graph = v1.GraphDef()
-    try:
-        graph.ParseFromString(data)
-    except DecodeError as error:
-        raise RefusedError(f"{name} is not a TensorFlow graph", code="malformed") from error
-    functions = {function.signature.name for function in graph.library.function}
-    if shadowed := sorted(functions & ALLOWED):
-        raise _forbidden(
-            name, shadowed[0], "is defined as a function, in place of TensorFlow's own operation"
-        )
-    counts: Counter[str] = Counter()
-    for node in _nodes(graph):
-        _check_node(name, node, functions)
-        counts[node.op] += node.op not in functions
-    return +counts
+def reviewed(plan: Plan, part: Part) -> ReviewedGraph:
+    """A part's graph in the form in which it may run. Raises RefusedError, as `check_operations` does."""
+    return review_graph(part.file, plan.graph(part), _ends(part))
+
+
+def _ends(part: Part) -> list[str]:
+    """The nodes that whoever runs the part feeds, fetches or runs."""
+    groups = (*part.arguments.values(), *part.results.values())
+    tensors = [leaf.tensor for leaves in groups for leaf in leaves] + [part.session_token, part.initialize_op]
+    return sorted({name.partition(":")[0].removeprefix("^") for name in tensors if name})
 
 
 def leaving(plan: Plan) -> list[Leaving]:
@@ -65,29 +54,6 @@ def leaving(plan: Plan) -> list[Leaving]:
     if plan.manifest.evaluate:
         rows += _leaving(plan.manifest.evaluate, (), "evaluation")
     return rows
-
-
-def _nodes(graph: Any) -> Iterator[Any]:
-    yield from graph.node
-    for function in graph.library.function:
-        yield from function.node_def
-
-
-def _check_node(name: str, node: Any, functions: set[str]) -> None:
-    if node.op not in ALLOWED and node.op not in functions:
-        raise _forbidden(name, node.op, f"(node {node.name[:80]!r}) is not on the allow-list of operations")
-    if any(node.attr[key].s for key in _NAMES_A_SHARED_RESOURCE if key in node.attr):
-        raise _forbidden(name, node.op, "names a resource that another graph could share")
-    if node.device and "cpu" not in node.device.lower() and "gpu" not in node.device.lower():
-        raise _forbidden(name, node.op, f"asks for device {node.device[:40]!r}")
-    if any(part in node.device for part in ("/job:", "/task:")) and "/job:localhost" not in node.device:
-        raise _forbidden(name, node.op, f"asks for another machine: device {node.device[:40]!r}")
-
-
-def _forbidden(part: str, operation: str, why: str) -> RefusedError:
-    return RefusedError(
-        f"{part}: operation {operation[:60]} {why}; the plan must not run here", code="forbidden-operation"
-    )
 
 
 def _leaving(parts: ProcessParts, weights: tuple[WeightSpec, ...], stage: str) -> Iterator[Leaving]:

@@ -1,6 +1,7 @@
 """From a plan to the two things that the registry keeps of it."""
 
 from wardround.plan.format import Part, Plan
+from wardround.plan.review import reviewed
 from wardround.registry.errors import RegistryError
 from wardround.registry.predictor import PredictGraph, WeightSlot
 
@@ -10,7 +11,7 @@ def predict_graph(plan: Plan) -> PredictGraph:
 
     Raises:
         RegistryError: "no-predict": the plan was compiled from a bare learning process, without a model.
-        RefusedError: the graph is not the one that the manifest names.
+        RefusedError: the graph is not the one that the manifest names, or may not run.
     """
     part = plan.manifest.predict
     if part is None:
@@ -20,7 +21,7 @@ def predict_graph(plan: Plan) -> PredictGraph:
         )
     images, scores = part.arguments["images"][0], part.results["scores"][0]
     return PredictGraph(
-        graph_def=plan.graph(part),
+        graph=reviewed(plan, part),
         weights=_slots(plan, part),
         images=images.tensor,
         image_shape=tuple(size or -1 for size in (images.shape or ())[1:]),

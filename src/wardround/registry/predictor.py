@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from wardround.plan.reviewed_graph import ReviewedGraph
 from wardround.registry.errors import RegistryError
 from wardround.registry.records import Weights
 
@@ -24,7 +25,7 @@ class WeightSlot:
 class PredictGraph:
     """A plan's `predict`: (weights, images float32 [N, …, 1]) → scores float32 [N, C]."""
 
-    graph_def: bytes
+    graph: ReviewedGraph
     weights: tuple[WeightSlot, ...]
     images: str
     image_shape: tuple[int, ...]
@@ -72,7 +73,7 @@ class Predictor(tf.Module):  # type: ignore[misc]
 
 def _pruned(graph: PredictGraph) -> tf.types.experimental.ConcreteFunction:
     """The graph as a function of its weights, in order, and the images."""
-    definition = tf.compat.v1.GraphDef.FromString(graph.graph_def)
+    definition = graph.graph.graph_def()
     whole = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(definition, name=""), [])
     feeds = [
         whole.graph.as_graph_element(name)

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from registry_cases import NAME, SHAPES
 
+from wardround.plan.reviewed_graph import review_graph
 from wardround.registry.connection import Registry
 from wardround.registry.predictor import PredictGraph, WeightSlot
 from wardround.registry.records import RunRecord
@@ -24,7 +25,7 @@ def graph() -> PredictGraph:
         scores = tf.nn.softmax(tf.reduce_mean(found, [1, 2]) @ slots[2], name="scores")
     weights = zip(SHAPES.items(), slots, strict=True)
     return PredictGraph(
-        graph_def=inner.as_graph_def().SerializeToString(),
+        graph=review_graph("graphs/predict.pb", inner.as_graph_def().SerializeToString()),
         weights=tuple(WeightSlot(name, slot.name, shape, "float32") for (name, shape), slot in weights),
         images=images.name,
         image_shape=(8, 8, 1),

@@ -34,7 +34,7 @@ def keep_best(log: RunLog, round: int) -> str | None:
 
 def expected_scores(graph: PredictGraph, weights: dict[str, np.ndarray], images: np.ndarray) -> np.ndarray:
     """The graph itself, run in a session as plans are."""
-    definition = tf.compat.v1.GraphDef.FromString(graph.graph_def)
+    definition = graph.graph.graph_def()
     with tf.Graph().as_default() as inner, tf.compat.v1.Session(graph=inner) as session:
         tf.import_graph_def(definition, name="")
         feeds = {slot.tensor: weights[slot.name] for slot in graph.weights} | {graph.images: images}

@@ -23,15 +23,15 @@ model: {builtin: logistic}
 def plan_of(folder: Path, graph: PredictGraph, *, bare: bool = False) -> Plan:
     """A plan of which only what the registry reads is filled in."""
     (folder / "graphs").mkdir()
-    (folder / "graphs" / "predict.pb").write_bytes(graph.graph_def)
+    (folder / "graphs" / "predict.pb").write_bytes(graph.graph.definition)
 
     def leaf(tensor: str, shape: tuple[int | None, ...]) -> Leaf:
         return Leaf(name=tensor.split(":")[0], tensor=tensor, shape=shape, dtype="float32")
 
     part = Part(
         file="graphs/predict.pb",
-        bytes=len(graph.graph_def),
-        sha256=hashlib.sha256(graph.graph_def).hexdigest(),
+        bytes=len(graph.graph.definition),
+        sha256=hashlib.sha256(graph.graph.definition).hexdigest(),
         arguments={
             "weights": tuple(leaf(slot.tensor, slot.shape) for slot in graph.weights),
             "images": (leaf(graph.images, (None, 8, 8, 1)),),
@@ -50,7 +50,7 @@ def test_the_inference_graph_is_read_from_the_manifest(tmp_path: Path, graph: Pr
 
 def test_a_graph_that_was_changed_on_disk_is_refused(tmp_path: Path, graph: PredictGraph) -> None:
     plan = plan_of(tmp_path, graph)
-    changed = bytearray(graph.graph_def)
+    changed = bytearray(graph.graph.definition)
     changed[-1] ^= 1
     (tmp_path / "graphs" / "predict.pb").write_bytes(changed)
     with pytest.raises(RefusedError) as refusal:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -195,7 +195,7 @@ def _nothing(part: str, node: Any, name: str, value: Any) -> None:
     return None
 
 
-_CHECKS = {
+_CHECKS: dict[str, Callable[[str, Any, str, Any], None]] = {
     "s": _check_text,
     "i": _check_integer,
     "f": _nothing,

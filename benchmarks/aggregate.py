@@ -92,7 +92,7 @@ def _aggregate(folder: Path, count: int) -> dict[str, float]:
     spec = {n: TensorSpec(s.shape, s.dtype) for n, s in program.update_spec(("train",)).items()}
     _one(program, folder, spec, 0)  # sessions are opened once in a coordinator's life
     start = time.perf_counter()
-    total, reading = program.accumulator("train"), 0.0
+    total, reading = program.accumulator(), 0.0
     for index in range(count):
         before = time.perf_counter()
         update = _read(folder, spec, index % 2)
@@ -112,7 +112,7 @@ def _aggregate(folder: Path, count: int) -> dict[str, float]:
 
 
 def _one(program: Program, folder: Path, spec: dict[str, TensorSpec], index: int) -> None:
-    total = program.accumulator("train")
+    total = program.accumulator()
     total.add(_read(folder, spec, index))
     total.result()
 

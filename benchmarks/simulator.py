@@ -29,7 +29,7 @@ def main() -> None:
     model = build_model(recipe, here)
     sites = [_dataset(data, index, recipe) for index in range(4)]
     figures = {
-        "default": _run(_as_documented(model.train, recipe), sites, request["rounds"]),
+        "default": _run(_as_documented(model.functional, recipe), sites, request["rounds"]),
         "same_graphs": _run(build_process(recipe, model, here), sites, request["rounds"]),
     }
     pathlib.Path(sys.argv[3]).write_text(json.dumps(figures))

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from wardround.compiler_environment import find_interpreter
-from wardround.errors import ConfigurationError, WardroundError
+from wardround.errors import ConfigurationError, RefusedError, WardroundError
 from wardround.plan.format import MANIFEST_NAME, Plan, load_plan, write_plan
 from wardround.recipe import Recipe
 
@@ -44,13 +44,21 @@ def compile_recipe(
     out.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
-        draft = _run(python, recipe, folder, work, progress)
-        write_plan(draft, work)
+        _write(_run(python, recipe, folder, work, progress), work)
         shutil.rmtree(out, ignore_errors=True)
         work.rename(out)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return load_plan(out)
+
+
+def _write(draft: dict[str, object], work: Path) -> None:
+    try:
+        write_plan(draft, work)
+    except RefusedError as error:
+        raise CompileError(
+            f"{error}. Change the model or the process (names are its author's), and compile again"
+        ) from error
 
 
 def _replaceable(out: Path) -> bool:

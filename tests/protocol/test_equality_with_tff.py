@@ -186,7 +186,7 @@ def test_three_rounds_of_a_plan_equal_three_rounds_in_tff(name: str, reference: 
     state = program.initialize()
     for number, theirs in enumerate(expected["rounds"]):
         broadcast = _received(program, state)
-        total = program.accumulator("train")
+        total = program.accumulator()
         for site, examples in enumerate(sites):
             total.add(program.work(examples, _order(name, site, number), broadcast))
         state, measurements = program.update(state, total.result())

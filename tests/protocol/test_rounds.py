@@ -19,7 +19,7 @@ def in_one_process(federation: Federation, rounds: int) -> dict[str, np.ndarray]
     for number in range(1, rounds + 1):
         broadcast = program.prepare(state)
         tensors = broadcast.tensors | {a: broadcast.tensors[name] for a, name in broadcast.aliases.items()}
-        total = program.accumulator("train")
+        total = program.accumulator()
         for site in SITES:
             arrays = load_split(federation.world.folder / "data" / site, "train")
             examples = Examples(arrays.images, arrays.labels, 1 / 255)

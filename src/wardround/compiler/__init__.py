@@ -4,8 +4,7 @@
 this side) and writes `draft.json` and `graphs/*.pb`. The caller turns the draft into a plan.
 
         recipe ─► process.py ─► LearningProcess ─┐
-           │         ▲   ▲                       ├─► forms.py ─► MapReduceForm ─► serialize.py ─► graphs
-           └► model.py   aggregation.py          │
-                └──────► evaluation.py ──────────┘
+           │         ▲   ▲                       └─► forms.py ─► MapReduceForm ─► serialize.py ─► graphs
+           └► model.py   aggregation.py
                 └──────► inference.py (predict)
 """

@@ -26,7 +26,7 @@ def model_aggregator(settings: Mapping[str, Any]) -> Any:
 
 
 def metrics_aggregator(secure: bool) -> Any:
-    """Return how training and evaluation figures are summed; securely: as bounded integers."""
+    """Return how the figures of training are summed; securely: as bounded integers."""
     metrics = tff.learning.metrics
     return metrics.secure_sum_then_finalize if secure else metrics.sum_then_finalize
 

@@ -8,7 +8,6 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from wardround.compiler.evaluation import build_evaluation
 from wardround.compiler.failure import CompilerFailure
 from wardround.compiler.forms import write_process
 from wardround.compiler.inference import write_predict
@@ -28,6 +27,7 @@ def compile_draft(
     progress("compiling the training graphs")
     weights = process.get_model_weights
     draft = {
+        "format": 2,
         "recipe": dict(recipe),
         "versions": _versions(),
         "element": _element(process),
@@ -35,14 +35,10 @@ def compile_draft(
         "weights_part": write_part(weights, out, "weights", ("state",), ("weights",)),
         "weights": _weight_table(weights, model),
         "layers": [list(layer) for layer in model.layers] if model else [],
-        "evaluate": None,
         "predict": None,
     }
     if model:
-        progress("compiling evaluation and prediction")
-        draft["evaluate"] = write_process(
-            build_evaluation(recipe, model), out, "evaluate-", without="global_model_weights"
-        )
+        progress("compiling prediction")
         draft["predict"] = write_predict(model, out)
     return draft
 

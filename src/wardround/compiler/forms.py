@@ -11,29 +11,24 @@ from wardround.compiler.serialize import computation_proto, graph_of, leaves, wr
 _AGGREGATE = ("plain", "secure_bitwidth", "secure_max_input", "secure_modular")
 
 
-def write_process(
-    process: Any, out: pathlib.Path, prefix: str = "", without: str | None = None
-) -> dict[str, Any]:
-    """Compile an iterative process and write its graphs; return the manifest's entries of its parts.
-
-    `without` names a part of the initial state to leave out, because the caller always replaces it.
-    """
+def write_process(process: Any, out: pathlib.Path) -> dict[str, Any]:
+    """Compile an iterative process and write its graphs; return the manifest's entries of its parts."""
     form = tff.backends.mapreduce.get_map_reduce_form_for_computation(process.next)
     initialize = tff.backends.mapreduce.get_state_initialization_computation(process.initialize)
     return {
-        "initialize": write_part(initialize, out, f"{prefix}initialize", (), ("state",), without=without),
-        "prepare": write_part(form.prepare, out, f"{prefix}prepare", ("state",), ("broadcast",)),
-        "work": write_part(form.work, out, f"{prefix}work", ("dataset", "broadcast"), _AGGREGATE),
-        "zero": write_part(form.zero, out, f"{prefix}zero", (), ("sum",)),
-        "accumulate": write_part(form.accumulate, out, f"{prefix}accumulate", ("sum", "update"), ("sum",)),
-        "merge": write_part(form.merge, out, f"{prefix}merge", ("sum", "other"), ("sum",)),
-        "report": write_part(form.report, out, f"{prefix}report", ("sum",), ("plain",)),
-        "update": _write_update(form.update, out, f"{prefix}update"),
+        "initialize": write_part(initialize, out, "initialize", (), ("state",)),
+        "prepare": write_part(form.prepare, out, "prepare", ("state",), ("broadcast",)),
+        "work": write_part(form.work, out, "work", ("dataset", "broadcast"), _AGGREGATE),
+        "zero": write_part(form.zero, out, "zero", (), ("sum",)),
+        "accumulate": write_part(form.accumulate, out, "accumulate", ("sum", "update"), ("sum",)),
+        "merge": write_part(form.merge, out, "merge", ("sum", "other"), ("sum",)),
+        "report": write_part(form.report, out, "report", ("sum",), ("plain",)),
+        "update": _write_update(form.update, out),
     } | {"secure": _secure_limits(form)}
 
 
-def _write_update(update: Any, out: pathlib.Path, name: str) -> dict[str, Any]:
-    entry = write_part(update, out, name, ("state", "aggregate"), ("state", "measurements"))
+def _write_update(update: Any, out: pathlib.Path) -> dict[str, Any]:
+    entry = write_part(update, out, "update", ("state", "aggregate"), ("state", "measurements"))
     proto = computation_proto(update)
     inner = update.type_signature.parameter[1]
     binding = proto.parameter.struct.element[1]

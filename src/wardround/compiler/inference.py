@@ -1,4 +1,4 @@
-"""`predict`: (weights, images) → scores, the graph that the registry and the report use."""
+"""`predict`: (weights, images) → scores, the graph that evaluation and the registry use."""
 
 import pathlib
 from typing import Any
@@ -18,7 +18,7 @@ def write_predict(model: CompiledModel, out: pathlib.Path) -> dict[str, Any]:
         ]
         images = tf.compat.v1.placeholder(tf.float32, [None, *model.image_shape], name="images")
         trainable = sum(1 for *_, is_trainable in model.weights if is_trainable)
-        logits = model.evaluate.predict_on_batch(
+        logits = model.functional.predict_on_batch(
             (tuple(weights[:trainable]), tuple(weights[trainable:])), images, training=False
         )
         scores = tf.nn.softmax(logits, name="scores")

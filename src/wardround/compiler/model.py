@@ -13,19 +13,18 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from wardround.compiler.failure import CompilerFailure
-from wardround.compiler.metrics import evaluation_metrics, training_metrics
+from wardround.compiler.metrics import training_metrics
 from wardround.models import BUILTIN
 
 
 @dataclass(frozen=True)
 class CompiledModel:
-    """`train` and `evaluate` share weights and prediction, and differ in their metrics.
+    """`functional`: TFF's functional model, which learns and, in `predict`, scores.
 
     `weights`: (name, shape, dtype, trainable) in TFF's order, trainable ones first.
     """
 
-    train: Any
-    evaluate: Any
+    functional: Any
     weights: tuple[tuple[str, tuple[int, ...], str, bool], ...]
     layers: tuple[tuple[str, str, int], ...]
     classes: int
@@ -62,10 +61,8 @@ def build_model(recipe: Mapping[str, Any], folder: pathlib.Path) -> CompiledMode
     with tf.variable_creator_scope(record):
         probe = keras_model()
     _check(probe, recipe["model"], shape, classes)
-    base = _functional(keras_model, recipe)
     return CompiledModel(
-        train=_with_metrics(base, training_metrics()),
-        evaluate=_with_metrics(base, evaluation_metrics(classes)),
+        functional=_with_metrics(_functional(keras_model, recipe), training_metrics()),
         weights=_weights(probe, created),
         layers=tuple((x.name, type(x).__name__, x.count_params()) for x in probe.layers),
         classes=classes,

@@ -31,7 +31,7 @@ def build_process(recipe: Mapping[str, Any], model: CompiledModel | None, folder
     if not algorithm["client"]["schedule"]:  # TFF's scheduled client work traces with its default loop only
         parts["loop_implementation"] = _LOOP
     build = {"fedavg": _fedavg, "fedprox": _fedprox, "fedsgd": _fedsgd, "mimelite": _mimelite}
-    return build[algorithm["name"]](model.train, algorithm, parts)
+    return build[algorithm["name"]](model.functional, algorithm, parts)
 
 
 def _weighting(algorithm: Mapping[str, Any]) -> Any:
@@ -89,7 +89,7 @@ def _custom(settings: Mapping[str, Any], model: CompiledModel | None, folder: pa
         raise CompilerFailure(
             f"{settings['file']}: {settings['function']} takes a model, but the recipe has none"
         )
-    process = function(model.train) if wants_model else function()
+    process = function(model.functional) if wants_model else function()
     if not isinstance(process, tff.learning.templates.LearningProcess):
         raise CompilerFailure(
             f"{settings['file']}: {settings['function']} returned {type(process).__name__}, "

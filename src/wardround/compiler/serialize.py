@@ -46,41 +46,22 @@ def graph_of(proto: Any) -> tf.compat.v1.GraphDef:
 
 
 def write_part(
-    computation: Any,
-    out: pathlib.Path,
-    name: str,
-    arguments: Sequence[str],
-    results: Sequence[str],
-    *,
-    without: str | None = None,
+    computation: Any, out: pathlib.Path, name: str, arguments: Sequence[str], results: Sequence[str]
 ) -> dict[str, Any]:
     """Write one computation's graph and return its entry for the manifest.
 
     Several `arguments` or `results` name the elements of the computation's outermost struct; a single name
-    stands for the whole. Results below `without` are dropped, with the nodes that only they need.
+    stands for the whole.
     """
     proto = computation_proto(computation)
-    graph = graph_of(proto)
     signature = computation.type_signature
-    found = _named(signature.result, proto.result, results)
-    if without:
-        found = {key: [x for x in kept if not x["name"].startswith(without)] for key, kept in found.items()}
-        graph = _pruned(graph, found, proto.initialize_op)
     return {
-        **write_graph(graph, out, name),
+        **write_graph(graph_of(proto), out, name),
         "initialize_op": proto.initialize_op,
-        "session_token": proto.session_token_tensor_name if not without else "",
+        "session_token": proto.session_token_tensor_name,
         "arguments": _named(signature.parameter, proto.parameter, arguments),
-        "results": found,
+        "results": _named(signature.result, proto.result, results),
     }
-
-
-def _pruned(graph: tf.compat.v1.GraphDef, found: dict[str, Any], also: str) -> tf.compat.v1.GraphDef:
-    """Keep what the results need. (Large initial weights are constants in the graph.)"""
-    ends = [leaf["tensor"].split(":")[0] for kept in found.values() for leaf in kept] + (
-        [also] if also else []
-    )
-    return tf.compat.v1.graph_util.extract_sub_graph(graph, ends)
 
 
 def write_graph(graph: tf.compat.v1.GraphDef, out: pathlib.Path, name: str) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 
 from wardround.coordinator.figures import evaluation_figures, plain_figures
 from wardround.coordinator.rounds import Model, OpenRound
+from wardround.evaluation import sums
 from wardround.exchange.messages import Figures, Measured, Split
 from wardround.plan.accumulator import Accumulator
-from wardround.plan.process import Tensors
+from wardround.plan.process import Tensors, unprefixed
 from wardround.plan.program import Program
 
 
@@ -38,29 +39,28 @@ class Tally:
     def result(self) -> tuple[Tensors | None, Measured]:
         """The new server state (None for a round that only evaluates), and what was measured."""
         state, measurements = None, {}
-        if "train" in self._sums:
-            state, figures = self._program.update(self._model.state, self._sums["train"].result())
+        if self._training is not None:
+            state, figures = self._program.update(self._model.state, self._training.result())
             measurements = plain_figures(figures)
-        evaluation = {split: self._figures(self._sums[f"evaluate.{split}"]) for split in self._message.splits}
+        evaluation = {split: self._figures(total) for split, total in self._scored.items()}
         return state, Measured(measurements=measurements, evaluation=evaluation, per_site=self._each)
 
     def _restart(self) -> None:
         self._added: list[str] = []
         self._each: dict[str, dict[Split, Figures]] = {}
-        self._sums = {part: self._program.accumulator(part) for part in self._message.parts()}
+        is_training = self._message.purpose == "train"
+        self._training: Accumulator | None = self._program.accumulator() if is_training else None
+        nothing = sums.zero(self._program.classes)
+        self._scored: dict[Split, sums.Sums] = dict.fromkeys(self._message.splits, nothing)
 
     def _add(self, site: str, update: Tensors) -> None:
-        for accumulator in self._sums.values():
-            accumulator.add(update)
-        if self._per_site and self._message.splits:
-            self._each[site] = {split: self._alone(split, update) for split in self._message.splits}
+        if self._training is not None:
+            self._training.add(update)
+        own = {split: unprefixed(update, f"evaluate.{split}/") for split in self._message.splits}
+        self._scored = {split: sums.added(total, own[split]) for split, total in self._scored.items()}
+        if self._per_site and own:
+            self._each[site] = {split: self._figures(alone) for split, alone in own.items()}
         self._added.append(site)
 
-    def _alone(self, split: Split, update: Tensors) -> Figures:
-        accumulator = self._program.accumulator(f"evaluate.{split}")
-        accumulator.add(update)
-        return self._figures(accumulator)
-
-    def _figures(self, accumulator: Accumulator) -> Figures:
-        figures = self._program.evaluation(self._model.state, accumulator.result())
-        return evaluation_figures(figures, self._positive)
+    def _figures(self, total: sums.Sums) -> Figures:
+        return evaluation_figures(sums.figures(total), self._positive)

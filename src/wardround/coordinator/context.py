@@ -19,8 +19,8 @@ class Rules:
     """The rules of a run. Durations in seconds; `positive`: the class whose AUROC counts, None for all.
 
     `measure`: val_auc, val_loss or val_accuracy, by which the champion is chosen; `patience`: evaluated
-    models without a better one before training stops early, None for never. `evaluates`: whether the plan has an
-    evaluation at all.
+    models without a better one before training stops early, None for never. `evaluates`: whether the plan has a
+    model that can be evaluated.
     """
 
     rounds: int

@@ -33,7 +33,7 @@ def rules_of(plan: Plan, changes: dict[str, float | int]) -> Rules:
         join_deadline_s=float(given["join_deadline_s"]),
         max_failed=rounds.max_failed,
         evaluate_every=recipe.evaluation.every,
-        evaluates=plan.manifest.evaluate is not None,
+        evaluates=plan.manifest.predict is not None,
         per_site=recipe.per_site,
         positive=recipe.positive,
         seed=recipe.seed,

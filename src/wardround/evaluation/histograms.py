@@ -56,17 +56,30 @@ def checked(histogram: ArrayLike, *, classes: int | None = None) -> Counts:
     return given.astype(np.int64)
 
 
+def log_odds(scores: ArrayLike) -> Floats:
+    """log(p / (1 − p)) of scores [N, C] whose rows sum to 1 → float64 [N, C], clipped to ±`LIMIT`.
+
+    1 − p is taken as the sum of the other scores, which stays exact where p itself is rounded to 1.
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    rest = values @ (1.0 - np.eye(values.shape[1]))
+    with np.errstate(divide="ignore"):
+        odds: Floats = np.clip(np.log(values) - np.log(rest), -LIMIT, LIMIT)
+    return odds
+
+
+def count_log_odds(odds: Floats, labels: ArrayLike, bins: int = BINS) -> Counts:
+    """Count log-odds [N, C] within ±`LIMIT` of examples with labels (int [N], from 0) → int64 [C, 2, bins]."""
+    classes = odds.shape[1]
+    own = np.asarray(labels)[:, None] == np.arange(classes)
+    places = np.minimum((odds + LIMIT) / (2 * LIMIT) * bins, bins - 1).astype(np.int64)
+    flat = (np.arange(classes) * 2 + own) * bins + places
+    return np.bincount(flat.ravel(), minlength=classes * 2 * bins).reshape(classes, 2, bins).astype(np.int64)
+
+
 def histogram_of(scores: ArrayLike, labels: ArrayLike, bins: int = BINS) -> Counts:
     """Count scores (float [N, C], rows sum to 1) of examples with labels (int [N]) → int64 [C, 2, bins]."""
-    values = np.asarray(scores, dtype=np.float64)
-    truth = np.asarray(labels)
-    with np.errstate(divide="ignore"):
-        log_odds = np.clip(np.log(values) - np.log1p(-values), -LIMIT, LIMIT)
-    places = np.minimum((log_odds + LIMIT) / (2 * LIMIT) * bins, bins - 1).astype(np.int64)
-    counts = np.zeros((values.shape[1], 2, bins), np.int64)
-    for label in range(values.shape[1]):
-        np.add.at(counts[label], ((truth == label).astype(np.int64), places[:, label]), 1)
-    return counts
+    return count_log_odds(log_odds(scores), labels, bins)
 
 
 def class_rows(histogram: ArrayLike, label: int) -> Counts:

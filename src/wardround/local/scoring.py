@@ -19,6 +19,7 @@ from wardround.coordinator.commands import make_run
 from wardround.coordinator.figures import evaluation_figures
 from wardround.coordinator.history import best
 from wardround.coordinator.states import read_state
+from wardround.evaluation import sums
 from wardround.evaluation.scores import score_split
 from wardround.imaging.dataset import DatasetInfo
 from wardround.imaging.shards import load_split
@@ -28,7 +29,7 @@ from wardround.plan.data import Examples
 from wardround.plan.format import load_plan
 from wardround.plan.process import Tensors
 from wardround.plan.program import Program
-from wardround.plan.simulation import received, simulate
+from wardround.plan.simulation import simulate
 
 Weights = dict[str, NDArray[Any]]
 _FIGURES = {"val_auc": "auroc", "val_loss": "loss", "val_accuracy": "accuracy"}
@@ -81,12 +82,11 @@ def train_alone(
 
 def validate(program: Program, state: Tensors, sites: Mapping[str, Examples], measure: str) -> float | None:
     """The value of a measure (val_auc, val_loss, val_accuracy) over all sites' examples; None if undefined."""
-    broadcast = received(program.prepare(state))
-    total = program.accumulator("evaluate.validation")
-    for _, examples in sorted(sites.items()):
-        total.add(program.evaluate(examples, "validation", broadcast))
-    figures = evaluation_figures(program.evaluation(state, total.result()), program.recipe.positive)
-    value = figures.get(_FIGURES[measure])
+    weights, total = program.weights(state), sums.zero(program.classes)
+    for examples in sites.values():
+        scores = score_split(program, weights, examples)
+        total = sums.added(total, sums.sums_of(scores, examples.labels))
+    value = evaluation_figures(sums.figures(total), program.recipe.positive).get(_FIGURES[measure])
     return float(value) if isinstance(value, int | float) else None
 
 

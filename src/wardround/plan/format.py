@@ -8,17 +8,34 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from wardround.errors import RefusedError
+from wardround.plan.consistency import SUM_KINDS, check_consistency
+from wardround.plan.fields import (
+    MAX_GRAPH_BYTES,
+    MAX_LEAVES,
+    Bits,
+    Dtype,
+    Hash,
+    Largest,
+    Modulus,
+    Name,
+    Node,
+    OpenShape,
+    OptionalTensorName,
+    Shape,
+    TensorName,
+    Version,
+)
 from wardround.recipe import Recipe
+from wardround.text import foreign
 
-FORMAT_VERSION = 1
+__all__ = ["SUM_KINDS"]
+
+FORMAT = 2
 MANIFEST_NAME = "plan.json"
 MAX_MANIFEST_BYTES = 16 << 20
-SUM_KINDS = ("plain", "secure_bitwidth", "secure_max_input", "secure_modular")
-
-Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Frozen(BaseModel):
@@ -30,31 +47,40 @@ class Frozen(BaseModel):
 class Leaf(Frozen):
     """One tensor of a part's argument or result: its path in the type, and its name in the graph."""
 
-    name: str
-    tensor: str
-    shape: tuple[int | None, ...] | None
-    dtype: str
+    name: Name
+    tensor: TensorName
+    shape: OpenShape | None
+    dtype: Dtype | Literal["variant"]
     kind: Literal["tensor", "dataset"] = "tensor"
+
+    @model_validator(mode="after")
+    def _only_data_sets_are_variants(self) -> Leaf:
+        if (self.kind == "dataset") != (self.dtype == "variant"):
+            raise ValueError("variant is the dtype of a data set, and of nothing else")
+        return self
+
+
+Leaves = Annotated[tuple[Leaf, ...], Field(max_length=MAX_LEAVES)]
 
 
 class Part(Frozen):
     """One graph, with what goes in and what comes out, each a list of leaves in TFF's order."""
 
-    file: Annotated[str, Field(pattern=r"^graphs/[a-z0-9][a-z0-9-]*\.pb$")]
-    bytes: Annotated[int, Field(ge=0, lt=2**31)]
+    file: Annotated[str, Field(pattern=r"^graphs/[a-z]{1,20}\.pb\z")]
+    bytes: Annotated[int, Field(ge=0, le=MAX_GRAPH_BYTES)]
     sha256: Hash
-    initialize_op: str = ""
-    session_token: str = ""
-    arguments: dict[str, tuple[Leaf, ...]]
-    results: dict[str, tuple[Leaf, ...]]
+    initialize_op: Node = ""
+    session_token: OptionalTensorName = ""
+    arguments: Annotated[dict[Name, Leaves], Field(max_length=8)]
+    results: Annotated[dict[Name, Leaves], Field(max_length=8)]
 
 
 class SecureLimits(Frozen):
     """Bound of every securely summed tensor, in order: bit width, largest input, modulus."""
 
-    bits: tuple[int, ...] = ()
-    max_input: tuple[int, ...] = ()
-    modulus: tuple[int, ...] = ()
+    bits: Annotated[tuple[Bits, ...], Field(max_length=MAX_LEAVES)] = ()
+    max_input: Annotated[tuple[Largest, ...], Field(max_length=MAX_LEAVES)] = ()
+    modulus: Annotated[tuple[Modulus, ...], Field(max_length=MAX_LEAVES)] = ()
 
     def by_kind(self) -> dict[str, tuple[int, ...]]:
         """The exclusive upper bound of every tensor of each kind of secure sum."""
@@ -66,7 +92,7 @@ class SecureLimits(Frozen):
 
 
 class ProcessParts(Frozen):
-    """The parts of training, or of federated evaluation (MapReduceForm, section 4 of the design)."""
+    """The parts of training (TFF's MapReduceForm), and the limits of what is summed securely."""
 
     initialize: Part
     prepare: Part
@@ -78,52 +104,71 @@ class ProcessParts(Frozen):
     update: Part
     secure: SecureLimits
 
-    def parts(self) -> Iterator[Part]:
-        """Every graph of this process."""
-        yield from (self.initialize, self.prepare, self.work, self.zero)
-        yield from (self.accumulate, self.merge, self.report, self.update)
+    def roles(self) -> Iterator[tuple[str, Part]]:
+        """Every graph of this process by its role."""
+        for role in ("initialize", "prepare", "work", "zero", "accumulate", "merge", "report", "update"):
+            yield role, getattr(self, role)
 
 
 class WeightSpec(Frozen):
     """One model weight; its position is that in the result of the `weights` part."""
 
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
+    name: Name
+    shape: Shape
+    dtype: Dtype
     trainable: bool
 
 
 class ElementSpec(Frozen):
     """One component of a batch: x float32 [batch, …], y int32 [batch]."""
 
-    name: str
-    shape: tuple[int | None, ...]
-    dtype: str
+    name: Literal["x", "y"]
+    shape: OpenShape
+    dtype: Dtype
+
+
+Layer = tuple[Name, Name, Annotated[int, Field(ge=0, lt=2**40)]]
 
 
 class Manifest(Frozen):
-    """The content of `plan.json`."""
+    """The content of `plan.json`. One that is not consistent (`plan.consistency`) can't be made.
 
-    format: Literal[1] = 1
+    `layers`: name, kind and number of weights of each layer, in the author's words.
+    """
+
+    format: Literal[2]
     recipe: dict[str, Any]
-    versions: dict[str, str]
-    element: tuple[ElementSpec, ...]
+    versions: Annotated[dict[Name, Version], Field(max_length=8)]
+    element: Annotated[tuple[ElementSpec, ...], Field(max_length=2)]
     train: ProcessParts
-    evaluate: ProcessParts | None
     predict: Part | None
     weights_part: Part
-    weights: tuple[WeightSpec, ...]
-    layers: tuple[tuple[str, str, int], ...]
+    weights: Annotated[tuple[WeightSpec, ...], Field(max_length=MAX_LEAVES)]
+    layers: Annotated[tuple[Layer, ...], Field(max_length=MAX_LEAVES)]
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Manifest:
+        try:
+            recipe = self.recipe_model()
+        except ValidationError as error:
+            raise ValueError(f"recipe: {_first(error)}") from error
+        check_consistency(self, recipe)
+        return self
 
     def recipe_model(self) -> Recipe:
         """The recipe that was compiled."""
         return Recipe.model_validate(self.recipe)
 
+    def roles(self) -> Iterator[tuple[str, Part]]:
+        """Every graph of the plan by its role, which its file is named after."""
+        yield from self.train.roles()
+        yield "weights", self.weights_part
+        if self.predict is not None:
+            yield "predict", self.predict
+
     def parts(self) -> tuple[Part, ...]:
         """Every graph of the plan."""
-        processes = [self.train] + ([self.evaluate] if self.evaluate else [])
-        single = [self.weights_part] + ([self.predict] if self.predict else [])
-        return tuple(part for process in processes for part in process.parts()) + tuple(single)
+        return tuple(part for _, part in self.roles())
 
     def canonical(self) -> bytes:
         """The bytes of `plan.json`: sorted keys, no spaces, UTF-8; the plan's digest is their SHA-256."""
@@ -149,8 +194,14 @@ class Plan(Frozen):
 
 
 def write_plan(draft: dict[str, Any], folder: Path) -> Plan:
-    """Turn the compiler's draft into a plan: validate it, and write the canonical manifest beside the graphs."""
-    manifest = Manifest.model_validate(draft)
+    """Turn the compiler's draft into a plan: validate it, and write the canonical manifest beside the graphs.
+
+    Raises RefusedError `malformed` for a draft that no hospital would take.
+    """
+    try:
+        manifest = Manifest.model_validate(draft)
+    except ValidationError as error:
+        raise RefusedError(f"hospitals would refuse the plan: {_first(error)}", code="malformed") from error
     part = folder / f"{MANIFEST_NAME}.part"
     part.write_bytes(manifest.canonical())
     part.replace(folder / MANIFEST_NAME)
@@ -172,14 +223,17 @@ def load_plan(folder: Path, *, expected: str | None = None) -> Plan:
 
 
 def parse_manifest(data: bytes, *, expected: str | None = None) -> Manifest:
-    """Parse the bytes of a `plan.json`. Raises RefusedError `malformed` or `wrong-digest`."""
+    """Parse the bytes of a `plan.json`.
+
+    Raises RefusedError: `wrong-digest`, `malformed`, `old-format` and `new-format` for another version of the format.
+    """
     digest = digest_of(data)
     if expected is not None and digest != expected:
         raise RefusedError(f"plan has digest {digest}, {expected} was asked for", code="wrong-digest")
     try:
         manifest = Manifest.model_validate_json(data)
-        manifest.recipe_model()
     except (ValidationError, RecursionError) as error:
+        _check_format(data, digest)
         raise RefusedError(
             f"plan {digest[:12]}: the manifest is malformed: {_first(error)}", code="malformed"
         ) from error
@@ -193,11 +247,37 @@ def digest_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+class _Versioned(BaseModel):
+    """What every version of the format has said of itself."""
+
+    format: int
+
+
+def _check_format(data: bytes, digest: str) -> None:
+    try:
+        found = _Versioned.model_validate_json(data).format
+    except (ValidationError, RecursionError):
+        return
+    if found < FORMAT:
+        raise RefusedError(
+            f"plan {digest[:12]} is of format {found}, which is not run any more: its evaluation was a graph that "
+            f"could send anything about a patient's image. Compile the recipe again, for format {FORMAT}",
+            code="old-format",
+        )
+    if found > FORMAT:
+        raise RefusedError(
+            f"plan {digest[:12]} is of format {foreign(found, 20)}, this Wardround knows {FORMAT}: update it",
+            code="new-format",
+        )
+
+
 def _first(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        problem = error.errors(include_input=False, include_url=False)[0]
-        return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
-    return type(error).__name__
+    if not isinstance(error, ValidationError):
+        return type(error).__name__
+    problem = error.errors(include_input=False, include_url=False)[0]
+    text = problem["msg"].removeprefix("Value error, ")
+    place = ".".join(map(str, problem["loc"]))
+    return foreign(f"{place}: {text}" if place else text, 600)
 
 
 def _read(path: Path, limit: int) -> bytes:

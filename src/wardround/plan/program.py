@@ -3,40 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from wardround.errors import RefusedError
+from wardround.evaluation import sums
+from wardround.evaluation.scores import score_split
 from wardround.plan.accumulator import Accumulator
+from wardround.plan.broadcast import MODEL, TRAIN, Broadcast, broadcast_of, model_weights, training_part
 from wardround.plan.data import Array, Examples
 from wardround.plan.format import Part, Plan
 from wardround.plan.graph import GraphRunner
-from wardround.plan.process import Process, Tensors, TensorSpec, flat, unprefixed
+from wardround.plan.process import Process, Tensors, TensorSpec, flat
 from wardround.plan.review import reviewed
 
 SPLITS = ("validation", "test")
+EVALUATIONS = tuple(f"evaluate.{split}" for split in SPLITS)
 FIGURES = ("loss", "accuracy", "num_examples")
 Measurements = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Broadcast:
-    """What every site receives. A name in `aliases` stands for an equal tensor that is sent once."""
-
-    tensors: Tensors
-    aliases: dict[str, str]
 
 
 class Program:
     """Runs a verified plan. Sessions open at first use and stay open; call from one thread at a time.
 
-            state ─prepare─► broadcast ─work(examples)─► update ─accumulator─► aggregate ─update─► state
-                                  └─────evaluate(examples)─► update ─accumulator─► aggregate ─evaluation─► figures
+            state ─prepare─► broadcast ─work(examples)──────► update ─accumulator─► aggregate ─update─► state
+                                  └─────evaluate(examples)─► update ─evaluation.sums─► figures
 
-    State, update and measurements are separate values everywhere: reports never enter the arithmetic.
+    State, update and measurements are separate values everywhere: reports never enter the arithmetic. Graphs learn and
+    score; what leaves of the scores are sums that the runtime makes.
     """
 
     def __init__(self, plan: Plan, *, threads: int | None = None) -> None:
@@ -49,14 +43,10 @@ class Program:
     def _image_shape(self) -> tuple[int | None, ...]:
         return self.plan.manifest.element[0].shape[1:]
 
-    @cached_property
-    def _evaluate(self) -> Process:
-        parts = self.plan.manifest.evaluate
-        if parts is None:
-            raise RefusedError(
-                "this plan was compiled without a model: it has no evaluation", code="no-evaluation"
-            )
-        return Process(self.plan, parts, self._image_shape, self.recipe, self._threads)
+    @property
+    def classes(self) -> int:
+        """How many labels the task has."""
+        return len(self.recipe.task.labels)
 
     # --- the coordinator's steps -------------------------------------------------------------------------
 
@@ -65,28 +55,18 @@ class Program:
         return self._train.initialize()
 
     def prepare(self, state: Tensors) -> Broadcast:
-        """Return what leaves for the sites: `train/…`, and `evaluate/…` where the plan evaluates."""
-        tensors = {f"train/{k}": v for k, v in self._train.prepare(state).items()}
-        if self.plan.manifest.evaluate:
-            found = self._evaluate.prepare(self._evaluation_state(state))
-            tensors |= {f"evaluate/{k}": v for k, v in found.items()}
-        return _share_equal(tensors)
+        """Return what leaves for the sites: `train/…`, and `model/…` where the plan has a model."""
+        weights = self.weights(state) if self.plan.manifest.predict else {}
+        return broadcast_of(self._train.prepare(state), weights)
 
-    def accumulator(self, kind: str) -> Accumulator:
-        """Return a streaming sum of updates; kind is "train" or "evaluate.<split>"."""
-        return Accumulator(self._process(kind), f"{kind}/")
+    def accumulator(self) -> Accumulator:
+        """Return a streaming sum of the training part of updates."""
+        return Accumulator(self._train, TRAIN)
 
     def update(self, state: Tensors, aggregate: Tensors) -> tuple[Tensors, Measurements]:
         """Return the next server state and the training measurements."""
         new, found = self._train.update(state, aggregate)
         return new, {_short(key): value for key, value in found.items()}
-
-    def evaluation(self, state: Tensors, aggregate: Tensors) -> Measurements:
-        """Return loss, accuracy, num_examples and histogram int [classes, 2, bins] of a federated evaluation."""
-        _, found = self._evaluate.update(self._evaluation_state(state), aggregate)
-        return {
-            key.rsplit("/", 1)[-1]: value for key, value in found.items() if "current_round_metrics" in key
-        }
 
     def weights(self, state: Tensors) -> Tensors:
         """Return the model's weights by name, in the manifest's order."""
@@ -100,17 +80,20 @@ class Program:
 
     def work(self, examples: Examples, order: Array, broadcast: Tensors) -> Tensors:
         """Train on `examples` in the given order (int64 [steps]); return the update, named `train/…`."""
-        found = self._train.work(examples, order, unprefixed(broadcast, "train/"))
-        return {f"train/{name}": value for name, value in found.items()}
+        found = self._train.work(examples, order, training_part(broadcast))
+        return {f"{TRAIN}{name}": value for name, value in found.items()}
 
     def evaluate(self, examples: Examples, split: str, broadcast: Tensors) -> Tensors:
-        """Score the broadcast model on `examples`; return sums only, named `evaluate.<split>/…`."""
-        order = np.arange(len(examples), dtype=np.int64)
-        found = self._evaluate.work(examples, order, unprefixed(broadcast, "evaluate/"))
+        """Score the broadcast model on `examples`; return sums only (`evaluation.sums`), named `evaluate.<split>/…`.
+
+        Raises RefusedError: `wrong-scores`, `wrong-dataset`, `no-prediction`.
+        """
+        scores = score_split(self, model_weights(broadcast), examples)
+        found = sums.sums_of(scores, examples.labels)
         return {f"evaluate.{split}/{name}": value for name, value in found.items()}
 
     def predict(self, weights: Mapping[str, Array], images: Array) -> Array:
-        """Return softmax scores float32 [N, classes] of images float32 [N, …, 1] in [0, 1]."""
+        """Return what the graph gives for images float32 [N, …, 1] in [0, 1]: of an honest one, scores [N, classes]."""
         part = self._predict_part
         ordered = [weights[spec.name] for spec in self.plan.manifest.weights]
         feeds = {leaf.tensor: value for leaf, value in zip(part.arguments["weights"], ordered, strict=True)}
@@ -127,40 +110,37 @@ class Program:
     @property
     def broadcast_spec(self) -> dict[str, TensorSpec]:
         """Name, shape and dtype of everything a site receives (before equal tensors are shared)."""
-        found = {f"train/{name}": spec for name, spec in self._train.broadcast_spec.items()}
-        if self.plan.manifest.evaluate:
-            found |= {f"evaluate/{name}": spec for name, spec in self._evaluate.broadcast_spec.items()}
-        return found
+        found = {f"{TRAIN}{name}": spec for name, spec in self._train.broadcast_spec.items()}
+        weights = self.plan.manifest.weights if self.plan.manifest.predict else ()
+        return found | {f"{MODEL}{weight.name}": TensorSpec(weight.shape, weight.dtype) for weight in weights}
 
     def update_spec(self, kinds: tuple[str, ...]) -> dict[str, TensorSpec]:
         """Name, shape and dtype of everything a site sends; kinds are "train" and "evaluate.<split>"."""
-        return {
-            f"{kind}/{name}": spec for kind in kinds for name, spec in self._process(kind).update_spec.items()
-        }
+        return {f"{kind}/{name}": spec for kind in kinds for name, spec in self._spec_of(kind).items()}
 
     def limits(self, kinds: tuple[str, ...]) -> dict[str, int]:
-        """The largest legal value (exclusive) of every securely summed tensor of an update."""
-        return {
-            f"{kind}/{name}": limit for kind in kinds for name, limit in self._process(kind).limits.items()
-        }
+        """The largest legal value (exclusive) of every bounded integer of an update, the least being 0."""
+        return {f"{kind}/{name}": limit for kind in kinds for name, limit in self._limits_of(kind).items()}
 
     # --- inside --------------------------------------------------------------------------------------------
 
-    def _process(self, kind: str) -> Process:
+    def _spec_of(self, kind: str) -> dict[str, TensorSpec]:
         if kind == "train":
-            return self._train
-        if kind.removeprefix("evaluate.") in SPLITS and kind.startswith("evaluate."):
-            return self._evaluate
-        raise RefusedError(f"no kind of update {kind!r}; legal are train, evaluate.validation, evaluate.test")
+            return self._train.update_spec
+        return {name: TensorSpec(each.shape, each.dtype) for name, each in self._sums_of(kind).items()}
 
-    def _evaluation_state(self, state: Tensors) -> Tensors:
-        weights = list(self.weights(state).values())
-        names = [n for n in self._evaluate.state_spec if n.startswith("state/global_model_weights/")]
-        return self._evaluation_start | dict(zip(names, weights, strict=True))
+    def _limits_of(self, kind: str) -> dict[str, int]:
+        if kind == "train":
+            return self._train.limits
+        return {name: each.limit for name, each in self._sums_of(kind).items()}
 
-    @cached_property
-    def _evaluation_start(self) -> Tensors:
-        return self._evaluate.initialize()
+    def _sums_of(self, kind: str) -> dict[str, sums.SumSpec]:
+        if kind not in EVALUATIONS or self.plan.manifest.predict is None:
+            raise RefusedError(
+                f"no kind of update {kind!r}; legal are train and, where the plan has a model, {', '.join(EVALUATIONS)}",
+                code="no-evaluation",
+            )
+        return sums.spec(self.classes)
 
     @cached_property
     def _weights_runner(self) -> GraphRunner:
@@ -186,20 +166,3 @@ def _short(name: str) -> str:
     """TFF says `client_work/train/loss` (and `client_work/train/0/loss` for secure sums); people say `loss`."""
     parts = name.split("/")
     return parts[-1] if parts[:2] == ["client_work", "train"] and parts[-1] in FIGURES else name
-
-
-def _share_equal(tensors: Tensors) -> Broadcast:
-    """Send equal tensors once: training and evaluation broadcast the same weights."""
-    sent: dict[str, Array] = {}
-    aliases: dict[str, str] = {}
-    for name, value in tensors.items():
-        twin = next((n for n, v in sent.items() if _equal(v, value)), None) if value.size > 1 else None
-        if twin is None:
-            sent[name] = value
-        else:
-            aliases[name] = twin
-    return Broadcast(sent, aliases)
-
-
-def _equal(a: Array, b: Array) -> bool:
-    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wardround.evaluation import sums
 from wardround.plan.format import SUM_KINDS, Leaf, Part, Plan, ProcessParts, WeightSpec
 from wardround.plan.reviewed_graph import ReviewedGraph, review_graph
 
 
 @dataclass(frozen=True)
 class Leaving:
-    """One tensor of a hospital's update: `meaning` in words, `bound` is the exclusive limit of a masked integer."""
+    """One tensor of a hospital's update: `meaning` in words, `bound` is the exclusive limit of a bounded integer."""
 
     name: str
     meaning: str
@@ -49,10 +50,10 @@ def _ends(part: Part) -> list[str]:
 
 
 def leaving(plan: Plan) -> list[Leaving]:
-    """Return every tensor that a hospital sends in a round, training first, then evaluation."""
+    """Return every tensor that a hospital sends in a round, training first, then evaluation (once for each split)."""
     rows = list(_leaving(plan.manifest.train, plan.manifest.weights, "training"))
-    if plan.manifest.evaluate:
-        rows += _leaving(plan.manifest.evaluate, (), "evaluation")
+    if plan.manifest.predict is not None:
+        rows += _leaving_sums(len(plan.manifest.recipe_model().task.labels))
     return rows
 
 
@@ -70,6 +71,13 @@ def _leaving(parts: ProcessParts, weights: tuple[WeightSpec, ...], stage: str) -
                 bytes=_size(leaf),
                 bound=bounds[kind][position] if kind != "plain" else None,
             )
+
+
+def _leaving_sums(classes: int) -> Iterator[Leaving]:
+    """What the runtime's own code makes of the scores, whatever the plan's graphs do."""
+    for name, each in sums.spec(classes).items():
+        size = math.prod(each.shape) * np.dtype(each.dtype).itemsize
+        yield Leaving(f"evaluation/{name}", each.meaning, each.shape, each.dtype, size, each.limit)
 
 
 def _size(leaf: Leaf) -> int:

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from wardround.errors import ConfigurationError
+from wardround.plan.broadcast import Broadcast
 from wardround.plan.data import Array, Examples, training_order
 from wardround.plan.process import STORED_SCALE, Tensors
-from wardround.plan.program import Broadcast, Measurements, Program
+from wardround.plan.program import Measurements, Program
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def simulate(
     recipe = program.recipe
     for number in range(1, rounds + 1):
         broadcast = received(program.prepare(state))
-        total = program.accumulator("train")
+        total = program.accumulator()
         for site, examples in sorted(sites.items()):
             order = training_order(
                 len(examples),

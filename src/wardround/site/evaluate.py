@@ -19,6 +19,7 @@ from wardround.evaluation.scores import score_split
 from wardround.evaluation.summary import Question
 from wardround.exchange.connect import open_patient
 from wardround.exchange.messages import Figures, FinalMessage, OutcomeMessage, Split
+from wardround.plan.broadcast import model_weights
 from wardround.plan.data import Examples
 from wardround.plan.process import Tensors
 from wardround.plan.program import Program
@@ -30,7 +31,6 @@ from wardround.site.plans import approved_plan, find_run
 from wardround.site.settings import SiteSettings
 
 _LOG = logging.getLogger(__name__)
-_PLACES = ("/trainable/", "/non_trainable/")
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,7 @@ def champion_weights(seat: Seat, program: Program, final: FinalMessage) -> Tenso
     """The champion's weights, out of the broadcast of a round that evaluated it; None if there was none."""
     if (invitation := _invitation_of(seat, final)) is None:
         return None
-    broadcast = read_broadcast(seat, program, invitation)
-    names = [n for n in program.broadcast_spec if n.startswith("evaluate/") and any(p in n for p in _PLACES)]
-    return {spec.name: broadcast[n] for spec, n in zip(program.plan.manifest.weights, names, strict=True)}
+    return model_weights(read_broadcast(seat, program, invitation))
 
 
 def _invitation_of(seat: Seat, final: FinalMessage) -> Invitation | None:
@@ -116,8 +114,7 @@ def _published(site: str, outcomes: list[OutcomeMessage]) -> Mapping[Split, Figu
 
 
 def _score(seat: Seat, program: Program, final: FinalMessage) -> dict[str, Local]:
-    manifest = program.plan.manifest
-    if manifest.predict is None or manifest.evaluate is None:
+    if program.plan.manifest.predict is None:
         _LOG.info("the plan has no inference graph: nothing is scored here")
         return {}
     weights = champion_weights(seat, program, final)

@@ -13,9 +13,11 @@ from filelock import FileLock
 
 import wardround
 from wardround.compiler_environment import find_interpreter
+from wardround.evaluation import sums
 from wardround.plan.data import Examples, training_order
 from wardround.plan.format import Plan, write_plan
 from wardround.plan.operations import ALLOWED
+from wardround.plan.process import unprefixed
 from wardround.plan.program import Program
 from wardround.plan.review import check_operations
 from wardround.recipe import Recipe
@@ -209,12 +211,15 @@ def _received(program: Program, state: dict[str, np.ndarray]) -> dict[str, np.nd
 
 
 def _check_evaluation(program: Program, state: Any, sites: list[Examples], expected: list[Any]) -> None:
-    broadcast, total = _received(program, state), program.accumulator("evaluate.validation")
+    broadcast, total = _received(program, state), sums.zero(2)
     for examples in sites:
-        total.add(program.evaluate(examples, "validation", broadcast))
-    found = program.evaluation(state, total.result())
-    assert found["num_examples"] == sum(SIZES)
-    assert _largest_difference(found.values(), expected) <= TOLERANCE
+        found = unprefixed(program.evaluate(examples, "validation", broadcast), "evaluate.validation/")
+        total = sums.added(total, found)
+    figures = sums.figures(total)
+    loss, accuracy, count = expected
+    assert figures["num_examples"] == count == sum(SIZES) and figures["undefined"] == 0
+    assert abs(figures["accuracy"] - accuracy) <= TOLERANCE
+    assert abs(figures["loss"] - loss) <= sums.LOSS_UNIT / 2 + TOLERANCE
 
 
 @pytest.mark.parametrize("name", ["secure", "secure-robust", "mimelite-secure"])

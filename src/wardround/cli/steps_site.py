@@ -188,6 +188,7 @@ def local_figures(found: Any) -> dict[str, dict[str, Any]]:
             "auroc": each.auroc[1],
             "accuracy": each.accuracy[1],
             "num_examples": each.examples,
+            "undefined": each.undefined,
             "histogram": each.histogram,
         }
         for split, each in found.local.items()
@@ -198,10 +199,14 @@ def local_page(found: Any) -> str:
     """The report for the people at the hospital."""
     from wardround.evaluation.summary_page import score_charts, summary_page
 
-    rows = [(split, each.examples, each.auroc, each.accuracy) for split, each in found.local.items()]
+    rows = [
+        (split, each.examples, each.undefined, each.auroc, each.accuracy)
+        for split, each in found.local.items()
+    ]
     test = positive_rows(local_figures(found).get("test", {}), found.question)
     charts = [] if test is None else score_charts("test", test)
-    table = (("split", "images", "AUROC (95 % interval)", "accuracy (95 % interval)"), rows)
+    head = ("split", "images", "without scores", "AUROC (95 % interval)", "accuracy (95 % interval)")
+    table = (head, rows)
     return summary_page(f"Run {found.run}: the champion on our own patients", _facts(found), table, charts)
 
 

@@ -1,12 +1,14 @@
 """One site's update, checked in the order of what each check costs: words, size, file, numbers."""
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from wardround.coordinator.context import Run
 from wardround.coordinator.rounds import OpenRound
 from wardround.errors import RefusedError
+from wardround.evaluation import sums
 from wardround.exchange.envelope import TensorFile
 from wardround.exchange.errors import MissingError, OversizedError
 from wardround.exchange.messages import AcceptedFile, Refusal, UpdateMessage
@@ -14,7 +16,7 @@ from wardround.exchange.records import Record, file_spec
 from wardround.exchange.store import Store
 from wardround.exchange.tensors import expected_size, read_tensors
 from wardround.plan.checks import check_update
-from wardround.plan.process import Tensors
+from wardround.plan.process import Tensors, unprefixed
 from wardround.plan.program import Program
 
 
@@ -72,14 +74,20 @@ class Desk:
         """The tensors of an update whose shapes are the plan's. Raises RefusedError."""
         return read_tensors(spooled.path, self._spec, spooled.file)
 
-    def examine(self, spooled: Spooled) -> Tensors | Refusal:
-        """The tensors, if every one of their values is legal."""
+    def examine(self, spooled: Spooled, examples: Mapping[str, int]) -> Tensors | Refusal:
+        """The tensors, if every one of their values is legal of a site that joined with so many examples by split."""
         try:
             tensors = self.read(spooled)
             check_update(self._program, self._round.message.parts(), tensors)
+            self._check_evaluation(tensors, examples)
         except RefusedError as error:
             return _refusal(spooled.site, error)
         return tensors
+
+    def _check_evaluation(self, tensors: Tensors, examples: Mapping[str, int]) -> None:
+        for split in self._round.message.splits:
+            own = unprefixed(tensors, f"evaluate.{split}/")
+            sums.check(own, self._program.classes, most=examples.get(split, 0))
 
     def clear(self) -> None:
         """Removes the round's files from this machine's disk."""

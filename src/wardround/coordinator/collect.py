@@ -86,7 +86,9 @@ class Collector:
             self._answers.waiting.add(site)
             return
         self._answers.waiting.discard(site)
-        result = self._desk.examine(answer) if isinstance(answer, Spooled) else answer
+        result = answer
+        if isinstance(answer, Spooled):
+            result = self._desk.examine(answer, self._members.joined[site].examples)
         if isinstance(answer, Spooled) and not isinstance(result, Refusal):
             self._accept(answer, result)
         elif isinstance(result, Refusal):

@@ -8,13 +8,11 @@ import logging
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, nan
 from typing import Any
 
-import numpy as np
-
-from wardround.evaluation.histograms import histogram_of
-from wardround.evaluation.intervals import score_intervals
+from wardround.evaluation import sums
+from wardround.evaluation.intervals import Interval, score_intervals
 from wardround.evaluation.scores import score_split
 from wardround.evaluation.summary import Question
 from wardround.exchange.connect import open_patient
@@ -31,14 +29,19 @@ from wardround.site.plans import approved_plan, find_run
 from wardround.site.settings import SiteSettings
 
 _LOG = logging.getLogger(__name__)
+_UNKNOWN = Interval(nan, nan, nan)
 
 
 @dataclass(frozen=True)
 class Local:
-    """The champion on one of the site's own splits. Intervals are (low, value, high), None where undefined."""
+    """The champion on one of the site's own splits. Intervals are (low, value, high), None where undefined.
+
+    `undefined`: how many examples have scores that are no probabilities; the intervals are of the others.
+    """
 
     split: str
     examples: int
+    undefined: int
     auroc: tuple[float | None, float | None, float | None]
     accuracy: tuple[float | None, float | None, float | None]
     histogram: list[Any]
@@ -128,13 +131,18 @@ def _score(seat: Seat, program: Program, final: FinalMessage) -> dict[str, Local
 
 def _local(program: Program, weights: Tensors, examples: Examples, split: str) -> Local:
     scores = score_split(program, weights, examples)
-    intervals = score_intervals(scores, examples.labels, positive=program.recipe.positive)
+    found, usable = sums.sums_of(scores, examples.labels), sums.defined(scores)
+    intervals: dict[str, Interval] = {}
+    if usable.any():
+        positive = program.recipe.positive
+        intervals = score_intervals(scores[usable], examples.labels[usable], positive=positive)
     return Local(
         split=split,
         examples=len(examples),
-        auroc=_bounds(intervals["auroc"]),
-        accuracy=_bounds(intervals["accuracy"]),
-        histogram=np.asarray(histogram_of(scores, examples.labels)).tolist(),
+        undefined=int(found["undefined"]),
+        auroc=_bounds(intervals.get("auroc", _UNKNOWN)),
+        accuracy=_bounds(intervals.get("accuracy", _UNKNOWN)),
+        histogram=found["histogram"].tolist(),
     )
 
 

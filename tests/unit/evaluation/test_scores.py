@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from wardround.errors import RefusedError
 from wardround.evaluation.scores import score_split
 
 
@@ -17,6 +18,8 @@ class Split:
 
 class Means:
     """A model whose score is the weighted mean of an image."""
+
+    classes = 2
 
     def __init__(self) -> None:
         self.batches: list[int] = []
@@ -38,4 +41,32 @@ def test_every_example_is_scored_once_and_in_order(count: int) -> None:
 
 
 def test_a_split_without_examples_has_no_scores() -> None:
-    assert len(score_split(Means(), {}, Split(np.zeros((0, 2, 2, 1), np.uint8), 1.0))) == 0
+    scores = score_split(Means(), {}, Split(np.zeros((0, 2, 2, 1), np.uint8), 1.0))
+    assert scores.shape == (0, 2) and scores.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        np.full((4, 2), 0.5, np.float64),
+        np.full((4, 2), 1, np.int32),
+        np.full((4, 3), 1 / 3, np.float32),
+        np.full((3, 2), 0.5, np.float32),
+        np.full((5, 2), 0.5, np.float32),
+        np.full(8, 0.5, np.float32),
+        np.full((4, 2, 1), 0.5, np.float32),
+        np.float32(0.5),
+        np.full((4, 2), b"0.5", object),
+    ],
+    ids=lambda answer: f"{answer.dtype}{list(answer.shape)}",
+)
+def test_a_model_that_answers_with_anything_but_a_score_for_each_image_and_class_is_refused(
+    answer: np.ndarray,
+) -> None:
+    class Odd(Means):
+        def predict(self, weights: Any, images: np.ndarray) -> np.ndarray:
+            return np.asarray(answer)
+
+    with pytest.raises(RefusedError) as caught:
+        score_split(Odd(), {}, Split(np.zeros((4, 2, 2, 1), np.uint8), 1.0), batch=4)
+    assert caught.value.code == "wrong-scores"

@@ -23,7 +23,7 @@ from wardround.site.publish import find_finished, is_published, keep, publish
 from wardround.site.settings import SiteSettings
 from wardround.site.train import check_shape
 
-SPEC = {"train/w": TensorSpec((2,), "float32"), "evaluate/w": TensorSpec((2,), "float32")}
+SPEC = {"train/w": TensorSpec((2,), "float32"), "model/w": TensorSpec((2,), "float32")}
 UPDATE = {"train/plain/0": np.arange(3, dtype=np.float32)}
 
 
@@ -90,13 +90,13 @@ def test_an_update_may_be_sent_twice(seat: Seat) -> None:
 
 
 def test_aliases_stand_for_tensors_of_the_same_shape_that_are_sent() -> None:
-    assert sent_spec(SPEC, {"evaluate/w": "train/w"}) == {"train/w": SPEC["train/w"]}
+    assert sent_spec(SPEC, {"model/w": "train/w"}) == {"train/w": SPEC["train/w"]}
     other = SPEC | {"train/v": TensorSpec((3,), "float32")}
     for aliases in (
-        {"evaluate/w": "train/v"},
-        {"evaluate/w": "nowhere"},
+        {"model/w": "train/v"},
+        {"model/w": "nowhere"},
         {"nowhere": "train/w"},
-        {"evaluate/w": "train/w", "train/w": "evaluate/w"},
+        {"model/w": "train/w", "train/w": "model/w"},
     ):
         with pytest.raises(RefusedError) as caught:
             sent_spec(other, aliases)

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from wardround.coordinator.context import Run
 from wardround.coordinator.rounds import OpenRound
@@ -18,6 +19,8 @@ from wardround.exchange.tensors import expected_size, read_tensors
 from wardround.plan.checks import check_update
 from wardround.plan.process import Tensors, unprefixed
 from wardround.plan.program import Program
+
+Examples = Mapping[Literal["train", "validation", "test"], int]  # how many a site joined with, by split
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ class Desk:
         """The tensors of an update whose shapes are the plan's. Raises RefusedError."""
         return read_tensors(spooled.path, self._spec, spooled.file)
 
-    def examine(self, spooled: Spooled, examples: Mapping[str, int]) -> Tensors | Refusal:
+    def examine(self, spooled: Spooled, examples: Examples) -> Tensors | Refusal:
         """The tensors, if every one of their values is legal of a site that joined with so many examples by split."""
         try:
             tensors = self.read(spooled)
@@ -84,7 +87,7 @@ class Desk:
             return _refusal(spooled.site, error)
         return tensors
 
-    def _check_evaluation(self, tensors: Tensors, examples: Mapping[str, int]) -> None:
+    def _check_evaluation(self, tensors: Tensors, examples: Examples) -> None:
         for split in self._round.message.splits:
             own = unprefixed(tensors, f"evaluate.{split}/")
             sums.check(own, self._program.classes, most=examples.get(split, 0))

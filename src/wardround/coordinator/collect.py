@@ -86,14 +86,15 @@ class Collector:
             self._answers.waiting.add(site)
             return
         self._answers.waiting.discard(site)
-        result = answer
-        if isinstance(answer, Spooled):
-            result = self._desk.examine(answer, self._members.joined[site].examples)
+        result = self._examine(answer) if isinstance(answer, Spooled) else answer
         if isinstance(answer, Spooled) and not isinstance(result, Refusal):
             self._accept(answer, result)
         elif isinstance(result, Refusal):
             self._answers.refused[site] = result
             self._run.observe(Event("refused", self._round.number, site, f"{result.code}: {result.detail}"))
+
+    def _examine(self, spooled: Spooled) -> Tensors | Refusal:
+        return self._desk.examine(spooled, self._members.joined[spooled.site].examples)
 
     def _accept(self, spooled: Spooled, update: Tensors) -> None:
         self._answers.accepted[spooled.site] = spooled

@@ -50,14 +50,17 @@ def check_consistency(manifest: Manifest, recipe: Recipe) -> None:
     _check_model(manifest, recipe)
 
 
-# Where a shape may be open: the batch axis of inference, and updates, whose shapes the sum says.
-_OPEN = {("predict", "images"), ("predict", "scores"), *(("work", kind) for kind in SUM_KINDS)}
+# Where a side may be open: the batch axis of inference. What is sent, kept and received has one size.
+_OPEN = {("predict", "images"), ("predict", "scores")}
 
 
 def _check_signature(role: str, part: Part) -> None:
     found = (frozenset(part.arguments), frozenset(part.results))
     if found != SIGNATURES[role]:
         raise ValueError(f"{role}: takes or gives other things than a part of this name does")
+    fed = [leaf.tensor for leaves in part.arguments.values() for leaf in leaves]
+    if len(set(fed)) != len(fed):
+        raise ValueError(f"{role}: two values go into one tensor")
     if part.file != f"graphs/{role}.pb":
         raise ValueError(f"{role}: lies in {foreign(part.file, 60)!r}, legal is graphs/{role}.pb")
 
@@ -71,9 +74,9 @@ def _check_leaves(where: str, leaves: Sequence[Leaf], *, is_open: bool) -> None:
     if len({leaf.name for leaf in leaves}) != len(leaves):
         raise ValueError(f"{where}: a name stands twice")
     shapes = [leaf.shape for leaf in leaves]
-    if not is_open and any(shape is None or None in shape for shape in shapes):
+    if not is_open and any(None in shape for shape in shapes):
         raise ValueError(f"{where}: a tensor has no fixed shape: its size can't be bounded")
-    if sum(elements(shape or ()) for shape in shapes) > MAX_ELEMENTS:
+    if sum(map(elements, shapes)) > MAX_ELEMENTS:
         raise ValueError(f"{where}: tensors have too many elements; legal are {MAX_ELEMENTS}")
 
 
@@ -110,19 +113,9 @@ def _check_flow(roles: Mapping[str, Part]) -> None:
 
 
 def _same(where: str, given: Sequence[Leaf], taken: Sequence[Leaf]) -> None:
-    """Names and dtypes in order, and shapes as far as what is given has fixed ones."""
-    if len({leaf.tensor for leaf in taken}) != len(taken) and "new" not in where:
-        raise ValueError(f"{where}: two values go into one tensor")
-    if [(leaf.name, leaf.dtype) for leaf in given] != [(leaf.name, leaf.dtype) for leaf in taken] or not all(
-        _fits(a.shape, b.shape) for a, b in zip(given, taken, strict=True)
-    ):
+    """Names, shapes and dtypes in order."""
+    if [(a.name, a.shape, a.dtype) for a in given] != [(b.name, b.shape, b.dtype) for b in taken]:
         raise ValueError(f"{where}: other tensors than those that the part before it gives")
-
-
-def _fits(given: tuple[int | None, ...] | None, taken: tuple[int | None, ...] | None) -> bool:
-    if given is None or taken is None:
-        return given is None
-    return len(given) == len(taken) and all(a is None or a == b for a, b in zip(given, taken, strict=True))
 
 
 def _check_secure(manifest: Manifest) -> None:
@@ -131,8 +124,8 @@ def _check_secure(manifest: Manifest) -> None:
         leaves = work.results[kind]
         if len(leaves) != len(bounds):
             raise ValueError(f"secure: {len(bounds)} limits for {len(leaves)} tensors of kind {kind}")
-        if any("int" not in leaf.dtype or leaf.shape is None or None in leaf.shape for leaf in leaves):
-            raise ValueError(f"secure: a tensor of kind {kind} is not one of integers of a fixed shape")
+        if any("int" not in leaf.dtype for leaf in leaves):
+            raise ValueError(f"secure: a tensor of kind {kind} is not one of integers")
 
 
 def _check_model(manifest: Manifest, recipe: Recipe) -> None:
@@ -161,16 +154,13 @@ def _check_predict(
     images: tuple[int | None, ...],
     classes: int,
 ) -> None:
-    takes = [*predict.arguments["weights"], *predict.arguments["images"]]
-    if _shapes(takes) != [*weights, (images, "float32")] or len({leaf.tensor for leaf in takes}) != len(
-        takes
-    ):
-        raise ValueError(
-            "predict: takes other than the model's weights and images, each as a tensor of its own"
-        )
+    if _shapes(predict.arguments["weights"]) != weights:
+        raise ValueError("predict: takes other than the model's weights")
+    if _shapes(predict.arguments["images"]) != [(images, "float32")]:
+        raise ValueError("predict: takes other than one batch of the task's images")
     if _shapes(predict.results["scores"]) != [((None, classes), "float32")]:
         raise ValueError("predict: gives other than one score for each of the labels")
 
 
-def _shapes(leaves: Sequence[Leaf]) -> list[tuple[tuple[int | None, ...] | None, str]]:
+def _shapes(leaves: Sequence[Leaf]) -> list[tuple[tuple[int | None, ...], str]]:
     return [(leaf.shape, leaf.dtype) for leaf in leaves]

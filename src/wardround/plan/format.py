@@ -49,7 +49,7 @@ class Leaf(Frozen):
 
     name: Name
     tensor: TensorName
-    shape: OpenShape | None
+    shape: OpenShape
     dtype: Dtype | Literal["variant"]
     kind: Literal["tensor", "dataset"] = "tensor"
 

@@ -1,4 +1,4 @@
-"""One compiled process (training, or evaluation): its parts in typed, named steps."""
+"""The compiled learning process: its parts in typed, named steps."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
-
-import numpy as np
 
 from wardround.errors import RefusedError
 from wardround.plan.data import Array, Examples, Pipeline
@@ -116,15 +114,11 @@ class Process:
 
     @cached_property
     def update_spec(self) -> dict[str, TensorSpec]:
-        """What a site sends. Shapes come from the sum, where the work graph leaves them open."""
+        """What a site sends."""
         found: dict[str, TensorSpec] = {}
         for kind in SUM_KINDS:
-            found |= _specs(self._update_leaves(kind), f"{kind}/")
+            found |= _specs(self.parts.work.results[kind], f"{kind}/")
         return found
-
-    def _update_leaves(self, kind: str) -> tuple[Leaf, ...]:
-        work = self.parts.work.results[kind]
-        return self.parts.accumulate.arguments["update"] if kind == "plain" else work
 
     @cached_property
     def limits(self) -> dict[str, int]:
@@ -161,12 +155,6 @@ def _leaves(results: Mapping[str, tuple[Leaf, ...]], kinds: Iterable[str]) -> tu
 
 
 def _specs(leaves: Iterable[Leaf], prefix: str) -> dict[str, TensorSpec]:
-    found = {}
-    for leaf in leaves:
-        if leaf.shape is None or None in leaf.shape:
-            raise RefusedError(
-                f"{leaf.name} has no fixed shape: what leaves can't be bounded", code="open-shape"
-            )
-        shape = tuple(int(side) for side in leaf.shape if side is not None)
-        found[f"{prefix}{leaf.name}"] = TensorSpec(shape, np.dtype(leaf.dtype).name)
-    return found
+    """Shapes are fixed: a manifest with an open one can't be made."""
+    shapes = {leaf.name: tuple(side for side in leaf.shape if side is not None) for leaf in leaves}
+    return {f"{prefix}{leaf.name}": TensorSpec(shapes[leaf.name], leaf.dtype) for leaf in leaves}

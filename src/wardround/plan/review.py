@@ -60,13 +60,13 @@ def leaving(plan: Plan) -> list[Leaving]:
 def _leaving(parts: ProcessParts, weights: tuple[WeightSpec, ...], stage: str) -> Iterator[Leaving]:
     bounds = parts.secure.by_kind()
     for kind in SUM_KINDS:
-        leaves = parts.work.results[kind] if kind != "plain" else parts.accumulate.arguments["update"]
+        leaves = parts.work.results[kind]
         meanings = _meanings(leaves, weights)
         for position, leaf in enumerate(leaves):
             yield Leaving(
                 name=f"{stage}/{kind}/{leaf.name}",
                 meaning=meanings[position],
-                shape=leaf.shape or (),
+                shape=leaf.shape,
                 dtype=leaf.dtype,
                 bytes=_size(leaf),
                 bound=bounds[kind][position] if kind != "plain" else None,
@@ -81,7 +81,7 @@ def _leaving_sums(classes: int) -> Iterator[Leaving]:
 
 
 def _size(leaf: Leaf) -> int:
-    return math.prod(side or 0 for side in leaf.shape or ()) * np.dtype(leaf.dtype).itemsize
+    return math.prod(side or 0 for side in leaf.shape) * np.dtype(leaf.dtype).itemsize
 
 
 _WORDS = {

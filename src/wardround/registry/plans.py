@@ -24,7 +24,7 @@ def predict_graph(plan: Plan) -> PredictGraph:
         graph=reviewed(plan, part),
         weights=_slots(plan, part),
         images=images.tensor,
-        image_shape=tuple(size or -1 for size in (images.shape or ())[1:]),
+        image_shape=tuple(size or -1 for size in images.shape[1:]),
         scores=scores.tensor,
         classes=len(plan.manifest.recipe_model().task.labels),
     )

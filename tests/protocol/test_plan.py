@@ -10,6 +10,7 @@ import pytest
 from wardround.compiler_client import CompileError, compile_recipe
 from wardround.errors import ConfigurationError, RefusedError
 from wardround.plan.checks import check_update
+from wardround.plan.data import Examples
 from wardround.plan.format import load_plan
 from wardround.plan.program import Program
 from wardround.plan.review import check_operations, leaving
@@ -150,6 +151,17 @@ def test_a_model_with_statistics_that_nobody_aggregates_is_refused_unless_frozen
     program = Program(plan)
     rounds = list(simulate(program, load_sites(_arrays(tmp_path), program), 2))
     assert rounds[-1].number == 2
+    names = [name for name in program.broadcast_spec if name.startswith("model/")]
+    assert names == [f"model/{weight.name}" for weight in plan.manifest.weights]
+
+
+def test_a_model_with_a_name_that_hospitals_would_refuse_does_not_compile(tmp_path: Path) -> None:
+    recipe = Recipe.model_validate({**TINY, "model": {"file": "tiny_models.py", "function": "oddly_named"}})
+    with pytest.raises(
+        CompileError, match=r"the name 'Flach\\u\{202e\}ab' is not legal: letters, digits"
+    ) as caught:
+        compile_recipe(recipe, tmp_path / "plan", folder=Path(__file__).parent)
+    assert str(caught.value).isprintable() and not (tmp_path / "plan").exists()
 
 
 @pytest.mark.parametrize(
@@ -177,6 +189,10 @@ def test_every_built_in_model_compiles_trains_and_passes_the_review(
     (done,) = simulate(program, load_sites(tmp_path / "data.npz", program), 1)
     assert np.isfinite(done.measurements["loss"])
     assert program.predict(program.weights(done.state), images.astype(np.float32) / 255).shape == (8, 3)
+    broadcast = received(program.prepare(done.state))
+    found = program.evaluate(Examples(images, np.arange(8) % 3, 1 / 255), "validation", broadcast)
+    assert int(found["evaluate.validation/num_examples"]) == 8
+    assert int(found["evaluate.validation/undefined"]) == 0
 
 
 def _arrays(folder: Path) -> Path:

@@ -40,6 +40,13 @@ def normalized() -> tf.keras.Model:
     )
 
 
+def oddly_named() -> tf.keras.Model:
+    """A network with a layer whose kind is a word that no hospital's terminal has to show."""
+    layers = tf.keras.layers
+    kind = type("Flach\u202eab", (layers.Flatten,), {})
+    return tf.keras.Sequential([layers.Input((8, 8, 1)), kind(name="flat"), layers.Dense(2)])
+
+
 def own_process(model: tff.learning.models.FunctionalModel) -> tff.learning.templates.LearningProcess:
     """A learning process that no recipe has a word for: RMSprop at the sites, clipping to a fixed norm."""
     return tff.learning.algorithms.build_weighted_fed_avg(

@@ -62,7 +62,7 @@ def _check_signature(role: str, part: Part) -> None:
     if len(set(fed)) != len(fed):
         raise ValueError(f"{role}: two values go into one tensor")
     if part.file != f"graphs/{role}.pb":
-        raise ValueError(f"{role}: lies in {foreign(part.file, 60)!r}, legal is graphs/{role}.pb")
+        raise ValueError(f"{role}: lies in '{foreign(part.file, 60)}', legal is graphs/{role}.pb")
 
 
 def _lists(part: Part) -> Iterator[tuple[str, tuple[Leaf, ...]]]:

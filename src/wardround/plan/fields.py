@@ -47,7 +47,7 @@ Side = Annotated[int, Field(ge=0, le=MAX_ELEMENTS)]
 def _name(text: str) -> str:
     if not _NAME.fullmatch(text):
         raise ValueError(
-            f"the name {foreign(text, 60)!r} is not legal: letters, digits and _ . : / > -, first none of . : / > -, "
+            f"the name '{foreign(text, 60)}' is not legal: letters, digits and _ . : / > -, first none of . : / > -, "
             "at most 200"
         )
     return text
@@ -55,13 +55,13 @@ def _name(text: str) -> str:
 
 def _node(text: str) -> str:
     if text and not _NODE.fullmatch(text):
-        raise ValueError(f"{foreign(text, 60)!r} can't be the name of a node of a TensorFlow graph")
+        raise ValueError(f"'{foreign(text, 60)}' can't be the name of a node of a TensorFlow graph")
     return text
 
 
 def _tensor(text: str) -> str:
     if not _TENSOR.fullmatch(text):
-        raise ValueError(f"{foreign(text, 60)!r} can't be the name of a tensor of a TensorFlow graph")
+        raise ValueError(f"'{foreign(text, 60)}' can't be the name of a tensor of a TensorFlow graph")
     return text
 
 

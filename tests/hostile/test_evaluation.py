@@ -137,13 +137,15 @@ def test_the_scores_do_not_depend_on_the_number_of_images_that_are_scored_at_onc
         assert np.abs(score_split(program, weights, examples(), batch=batch) - whole).max() <= 1e-6
 
 
-def test_a_data_set_with_labels_that_the_plan_does_not_have_is_refused(plan_folder: Path) -> None:
+def test_a_data_set_with_labels_or_images_that_the_plan_does_not_have_is_refused(plan_folder: Path) -> None:
     program = Program(load_plan(plan_folder), threads=1)
     broadcast = received(program.prepare(program.initialize()))
-    wrong = replace(examples(), labels=np.full(70, 2, np.int32))
-    with pytest.raises(RefusedError) as caught:
-        program.evaluate(wrong, "validation", broadcast)
-    assert caught.value.code == "wrong-dataset"
+    labels = replace(examples(), labels=np.full(70, 2, np.int32))
+    images = replace(examples(), images=np.zeros((70, 8, 9, 1), np.uint8))
+    for wrong in (labels, images):
+        with pytest.raises(RefusedError) as caught:
+            program.evaluate(wrong, "validation", broadcast)
+        assert caught.value.code == "wrong-dataset"
 
 
 def test_weights_that_are_not_finite_make_every_score_undefined_and_the_site_goes_on(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,15 @@ def training_order(count: int, *, seed: int, run: str, site: str, round: int, ep
         np.random.PCG64(int.from_bytes(hashlib.sha256(name).digest()[:16], "big"))
     )
     return np.concatenate([generator.permutation(count) for _ in range(epochs)]).astype(np.int64)
+
+
+def wrong_images(images: Array, dtype: str, shape: Iterable[int | None]) -> RefusedError:
+    """The refusal of a data set whose images are not what the plan takes."""
+    return RefusedError(
+        f"the data set holds images {images.dtype}{list(images.shape[1:])}, the plan takes {dtype}{list(shape)}: "
+        "preprocess again with the plan's settings",
+        code="wrong-dataset",
+    )
 
 
 class Pipeline:
@@ -76,11 +85,7 @@ class Pipeline:
             list(examples.images.shape[1:]) != expected
             or examples.images.dtype != self._images.dtype.as_numpy_dtype
         ):
-            raise RefusedError(
-                f"the data set holds images {examples.images.dtype}{list(examples.images.shape[1:])}, "
-                f"the plan takes {self._images.dtype.name}{expected}: preprocess again with the plan's settings",
-                code="wrong-dataset",
-            )
+            raise wrong_images(examples.images, self._images.dtype.name, expected)
         self.feeds = {
             self._images: examples.images,
             self._labels: examples.labels,

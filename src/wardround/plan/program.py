@@ -11,7 +11,7 @@ from wardround.evaluation import sums
 from wardround.evaluation.scores import score_split
 from wardround.plan.accumulator import Accumulator
 from wardround.plan.broadcast import MODEL, TRAIN, Broadcast, broadcast_of, model_weights, training_part
-from wardround.plan.data import Array, Examples
+from wardround.plan.data import Array, Examples, wrong_images
 from wardround.plan.format import Part, Plan
 from wardround.plan.graph import GraphRunner
 from wardround.plan.process import Process, Tensors, TensorSpec, flat
@@ -86,15 +86,20 @@ class Program:
     def evaluate(self, examples: Examples, split: str, broadcast: Tensors) -> Tensors:
         """Score the broadcast model on `examples`; return sums only (`evaluation.sums`), named `evaluate.<split>/…`.
 
-        Raises RefusedError: `wrong-scores`, `wrong-dataset`, `no-prediction`.
+        Raises RefusedError: `wrong-scores`; `wrong-dataset` for other images or labels than the plan's; `no-prediction`.
         """
         scores = score_split(self, model_weights(broadcast), examples)
         found = sums.sums_of(scores, examples.labels)
         return {f"evaluate.{split}/{name}": value for name, value in found.items()}
 
     def predict(self, weights: Mapping[str, Array], images: Array) -> Array:
-        """Return what the graph gives for images float32 [N, …, 1] in [0, 1]: of an honest one, scores [N, classes]."""
+        """Return what the graph gives for images float32 [N, …, 1] in [0, 1]: of an honest one, scores [N, classes].
+
+        Raises RefusedError: `wrong-dataset` for images of another shape, `no-prediction` for a plan without a model.
+        """
         part = self._predict_part
+        if images.shape[1:] != self._image_shape:
+            raise wrong_images(images, "float32", self._image_shape)
         ordered = [weights[spec.name] for spec in self.plan.manifest.weights]
         feeds = {leaf.tensor: value for leaf, value in zip(part.arguments["weights"], ordered, strict=True)}
         feeds[part.arguments["images"][0].tensor] = images

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "protocol"))
+sys.path[:0] = [str(Path(__file__).parents[1] / "protocol"), str(Path(__file__).parent)]
 
 from fixtures import federation, plan_folder, world
 

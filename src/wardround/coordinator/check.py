@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wardround.coordinator.context import Run
-from wardround.coordinator.rounds import OpenRound
+from wardround.coordinator.members import Members
+from wardround.coordinator.rounds import Model, OpenRound
 from wardround.errors import RefusedError
 from wardround.exchange.envelope import TensorFile
 from wardround.exchange.errors import MissingError, OversizedError
@@ -13,7 +14,7 @@ from wardround.exchange.messages import AcceptedFile, Refusal, UpdateMessage
 from wardround.exchange.records import Record, file_spec
 from wardround.exchange.store import Readable
 from wardround.exchange.tensors import expected_size, read_tensors
-from wardround.plan.checks import check_update
+from wardround.plan.checks import Site, check_update
 from wardround.plan.process import Tensors
 from wardround.plan.program import Program
 
@@ -35,8 +36,9 @@ class Spooled:
 class Desk:
     """Checks the updates of one round against the plan."""
 
-    def __init__(self, run: Run, program: Program, opened: OpenRound) -> None:
+    def __init__(self, run: Run, program: Program, opened: OpenRound, model: Model, members: Members) -> None:
         self._run, self._program, self._round = run, program, opened
+        self._model, self._members = model, members
         self._spec = file_spec(program.update_spec(opened.message.parts()))
         self._limit = expected_size(self._spec)
         self._folder = run.spool / f"{opened.number:06d}"
@@ -78,8 +80,15 @@ class Desk:
     def legal(self, spooled: Spooled) -> Tensors:
         """The tensors of an update, every one of whose values is legal. Raises RefusedError."""
         tensors = read_tensors(spooled.path, self._spec, spooled.file)
-        check_update(self._program, self._round.message.parts(), tensors)
+        check_update(self._program, self._round.message.parts(), tensors, self._site(spooled.site))
         return tensors
+
+    def _site(self, site: str) -> Site:
+        joined = self._members.joined.get(site)
+        if joined is None:
+            raise RefusedError("the site's join.json is not there any more", code="not-joined")
+        examples = {str(split): count for split, count in joined.examples.items()}
+        return Site(examples, len(self._run.members), self._model.state)
 
     def examine(self, spooled: Spooled) -> Tensors | Refusal:
         """`legal`, with the refusal as a result."""

@@ -51,8 +51,8 @@ def play_round(
     rules = run.rules
     tally = Tally(program, opened, model, per_site=rules.per_site, positive=rules.positive)
     with ThreadPoolExecutor(1, thread_name_prefix="beside") as beside:
-        closing = _Closing(run, program, opened, model, tally, beside)
-        outcome, newest = closing.close(members, clock)
+        closing = _Closing(run, program, opened, model, members, tally, beside)
+        outcome, newest = closing.close(clock)
     run.channel.write(run.shared, outcome, round=opened.number)
     return outcome, newest
 
@@ -66,34 +66,35 @@ class _Closing:
         program: Program,
         opened: OpenRound,
         model: Model,
+        members: Members,
         tally: Tally,
         beside: Executor,
     ) -> None:
         self._run, self._program, self._round = run, program, opened
-        self._model, self._tally, self._beside = model, tally, beside
-        self._desk = Desk(run, program, opened)
+        self._model, self._members, self._tally, self._beside = model, members, tally, beside
+        self._desk = Desk(run, program, opened, model, members)
         found = find_state(run, opened.number)
         self._written: StateMessage | None = found.message if found else None
         self._recorded: Future[None] = beside.submit(lambda: None)
 
-    def close(self, members: Members, clock: Clock) -> tuple[OutcomeMessage, Model]:
+    def close(self, clock: Clock) -> tuple[OutcomeMessage, Model]:
         """The outcome, not yet published, of what is in the buckets, and the newest model."""
         with clock.phase("collect"):
-            decision = self._decide(members)
+            decision = self._decide()
         with clock.phase("aggregate"):
             decision, measured, newest = self._compute(decision)
             self._recorded.result()
         self._desk.clear()
         return _outcome(self._round, decision, measured, self._reaches(decision), clock), newest
 
-    def _decide(self, members: Members) -> CollectedMessage:
+    def _decide(self) -> CollectedMessage:
         """Who is counted: as it was decided before a restart, or by what comes now."""
         found = find_decision(
             self._run, self._round.number, self._written.decision if self._written else None
         )
         if found is not None:
             return found
-        collected = Collector(self._run, self._round, self._desk, self._tally, members).collect()
+        collected = Collector(self._run, self._round, self._desk, self._tally, self._members).collect()
         self._record(collected)
         return collected
 

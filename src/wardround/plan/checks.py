@@ -1,31 +1,78 @@
-"""Is an update what the plan says? Shapes and dtypes are the reader's business, values are this module's."""
+"""Can an honest site have made this update? Shapes and dtypes are the reader's business, values are this module's.
+
+    every plan          finite floats, a bounded change of each weight and example, integers whose sum over all
+                        members fits their dtype, secure tensors within their bits
+    where the plan says what its leaves are (`plan.role_checks`)
+                        weights and counts by what the site joined with, and the norms that it was to clip to
+
+What is summed is looked at: of compressed changes, what `accumulate` makes of them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from wardround.errors import RefusedError
 from wardround.plan.data import Array
+from wardround.plan.norms import largest, norm
+from wardround.plan.process import Tensors
 from wardround.plan.program import Program
+from wardround.plan.role_checks import check_roles
 
-MAX_NORM = 1e6  # no finite training step of a normalised model comes near; a poisoned or diverged one does
+# No finite training moves the weights of a normalised model by this much on average (root mean square); a poisoned or
+# diverged one does. Of a sum over examples it is per example, so a large hospital may send large sums.
+MAX_CHANGE = 1e3
+_ANY_EXAMPLES = dict.fromkeys(("train", "validation", "test"), 2**30)
 
 
-def check_update(program: Program, kinds: tuple[str, ...], tensors: Mapping[str, Array]) -> None:
+@dataclass(frozen=True)
+class Site:
+    """Whose update it is: the examples of each split that the site joined with, of how many `members` updates a sum
+    may be made, and the server state that the round's broadcast was made of (names `state/…`)."""
+
+    examples: Mapping[str, int] = field(default_factory=lambda: _ANY_EXAMPLES)
+    members: int = 1
+    state: Tensors | None = None
+
+
+ANYBODY = Site()
+
+
+def check_update(
+    program: Program, kinds: tuple[str, ...], tensors: Mapping[str, Array], site: Site = ANYBODY
+) -> None:
     """Check the values of an update whose names, shapes and dtypes were checked.
 
-    Raises RefusedError: `not-finite` (NaN or infinity), `out-of-range` (a secure tensor outside its bit
-    width), `norm-bound` (Euclidean norm of a plain float tensor above 1e6).
+    Raises RefusedError, and nothing else whatever the values are: `not-finite` (NaN or infinity), `out-of-range` (an
+    integer, weight or count that no honest site has), `norm-bound` (changes larger than what is learned or was to be
+    clipped to), `inconsistent` (figures that contradict each other), `not-summable` (the plan's sum fails on it).
     """
     limits = program.limits(kinds)
     for name in program.update_spec(kinds):
-        value = tensors[name]
         if name in limits:
-            _check_range(name, value, limits[name])
-        elif np.issubdtype(value.dtype, np.floating):
-            _check_float(name, value)
+            _check_range(name, tensors[name], limits[name])
+        elif np.issubdtype(tensors[name].dtype, np.floating):
+            _check_finite(name, tensors[name])
+    for kind in kinds:
+        summed = program.summed(kind, tensors)
+        if kind == "train" and program.update_roles is not None:
+            check_roles(
+                program.update_roles, program.recipe, summed, _examples(program, kind, site), site.state
+            )
+        if kind != "train":
+            _check_counts(kind, summed, _examples(program, kind, site))
+        for name, value in summed.items():
+            _check_summand(f"{kind}/{name}", value, _examples(program, kind, site), site.members)
+
+
+def _examples(program: Program, kind: str, site: Site) -> int:
+    """The most examples that an update of this site and kind is about."""
+    if kind != "train":
+        return site.examples.get(kind.removeprefix("evaluate."), 0)
+    return site.examples.get("train", 0) * program.recipe.algorithm.client.epochs
 
 
 def _check_range(name: str, value: Array, limit: int) -> None:
@@ -36,17 +83,34 @@ def _check_range(name: str, value: Array, limit: int) -> None:
         )
 
 
-def _check_float(name: str, value: Array) -> None:
-    # One dot product finds NaN, infinity and size together, without a temporary array.
-    flat = value.reshape(-1)
-    square = float(np.dot(flat, flat)) if flat.size else 0.0
-    if np.isfinite(square) and square <= MAX_NORM**2:
-        return
-    if not np.isfinite(flat).all():
-        bad = int(flat.size - np.isfinite(flat).sum())
+def _check_finite(name: str, value: Array) -> None:
+    if not np.isfinite(norm(value)) and not np.isfinite(value).all():
+        bad = int(value.size - np.isfinite(value).sum())
         raise RefusedError(
             f"{name} holds {bad} values that are NaN or infinite, legal are finite ones", code="not-finite"
         )
-    norm = float(np.linalg.norm(flat.astype(np.float64)))
-    if norm > MAX_NORM:
-        raise RefusedError(f"{name} has norm {norm:.3g}, legal is at most {MAX_NORM:.0e}", code="norm-bound")
+
+
+def _check_summand(name: str, value: Array, examples: int, members: int) -> None:
+    """Whether so many such tensors can be added without leaving their dtype, and are not absurdly large."""
+    if np.issubdtype(value.dtype, np.integer):
+        share = int(np.iinfo(value.dtype).max) // members
+        if value.size and largest(value) > share:
+            raise RefusedError(
+                f"{name} holds values from {value.min()} to {value.max()}, legal are {-share} to {share}, so that "
+                f"those of {members} members fit {value.dtype}",
+                code="out-of-range",
+            )
+    elif np.issubdtype(value.dtype, np.floating):
+        _check_finite(name, value)
+        most = MAX_CHANGE * max(examples, 1) * float(np.sqrt(max(value.size, 1)))
+        most = min(most, float(np.finfo(value.dtype).max) / members)
+        if (found := norm(value)) > most:
+            raise RefusedError(f"{name} has norm {found:.3g}, legal is at most {most:.3g}", code="norm-bound")
+
+
+def _check_counts(kind: str, summed: Tensors, examples: int) -> None:
+    """Of an evaluation every integer counts examples."""
+    for name, value in summed.items():
+        if np.issubdtype(value.dtype, np.integer):
+            _check_range(f"{kind}/{name}", value, examples + 1)

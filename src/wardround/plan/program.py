@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from wardround.errors import RefusedError
-from wardround.plan.accumulator import Accumulator
+from wardround.plan.accumulator import Accumulator, accumulated
 from wardround.plan.data import Array, Examples
-from wardround.plan.format import Part, Plan
+from wardround.plan.format import Part, Plan, UpdateRoles
 from wardround.plan.graph import GraphRunner
 from wardround.plan.process import Process, Tensors, TensorSpec, flat, unprefixed
 from wardround.plan.review import reviewed
@@ -143,6 +143,22 @@ class Program:
         return {
             f"{kind}/{name}": limit for kind in kinds for name, limit in self._process(kind).limits.items()
         }
+
+    @property
+    def update_roles(self) -> UpdateRoles | None:
+        """What the plan's author says the leaves of a training's update are."""
+        return self.plan.manifest.train.update_roles
+
+    def summed(self, kind: str, update: Mapping[str, Array]) -> Tensors:
+        """What an update adds to the plain sum, by the names of its leaves: itself, or what `accumulate` decodes.
+
+        Raises RefusedError `not-summable`.
+        """
+        process = self._process(kind)
+        own = unprefixed(update, f"{kind}/")
+        if process.adds_as_sent:
+            return unprefixed(own, "plain/")
+        return accumulated(process, process.run(process.parts.zero, {}, "sum"), own)
 
     # --- inside --------------------------------------------------------------------------------------------
 

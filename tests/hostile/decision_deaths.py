@@ -16,8 +16,8 @@ class DyingAfterDecisions(Deaths):
 
 @dataclass(frozen=True)
 class DyingAround(Deaths):
-    """Strikes once before and after every write of a decision or state; calls nobody else's."""
+    """Strikes once before and after every write of a decision or state of the first round."""
 
     def strike(self, event: str) -> None:
-        if "put" in event and ("/collected" in event or "/state" in event):
+        if "put" in event and ("/000001/collected" in event or "/000001/state" in event):
             super().strike(event)

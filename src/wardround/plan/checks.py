@@ -10,6 +10,7 @@ What is summed is looked at: of compressed changes, what `accumulate` makes of t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -17,14 +18,11 @@ import numpy as np
 
 from wardround.errors import RefusedError
 from wardround.plan.data import Array
-from wardround.plan.norms import largest, norm
+from wardround.plan.norms import largest, squares
 from wardround.plan.process import Tensors
 from wardround.plan.program import Program
-from wardround.plan.role_checks import check_roles
+from wardround.plan.role_checks import MAX_CHANGE, Summed, check_roles
 
-# No finite training moves the weights of a normalised model by this much on average (root mean square); a poisoned or
-# diverged one does. Of a sum over examples it is per example, so a large hospital may send large sums.
-MAX_CHANGE = 1e3
 _ANY_EXAMPLES = dict.fromkeys(("train", "validation", "test"), 2**30)
 
 
@@ -50,22 +48,29 @@ def check_update(
     integer, weight or count that no honest site has), `norm-bound` (changes larger than what is learned or was to be
     clipped to), `inconsistent` (figures that contradict each other), `not-summable` (the plan's sum fails on it).
     """
-    limits = program.limits(kinds)
-    for name in program.update_spec(kinds):
+    for kind in kinds:
+        _check_sent(program, kind, tensors)
+        summed = program.summed(kind, tensors)
+        found = {name: squares(value) for name, value in summed.items() if _is_float(value)}
+        for name, square in found.items():
+            _check_finite(f"{kind}/{name}", summed[name], square)
+        examples = _examples(program, kind, site)
+        if kind != "train":
+            _check_counts(kind, summed, examples)
+        elif program.update_roles is not None:
+            check_roles(program.update_roles, program.recipe, Summed(summed, found), examples, site.state)
+        for name, value in summed.items():
+            _check_summand(f"{kind}/{name}", value, found.get(name, 0.0), examples, site.members)
+
+
+def _check_sent(program: Program, kind: str, tensors: Mapping[str, Array]) -> None:
+    """What has to hold before anything can be decoded."""
+    limits = program.limits((kind,))
+    for name in program.update_spec((kind,)):
         if name in limits:
             _check_range(name, tensors[name], limits[name])
-        elif np.issubdtype(tensors[name].dtype, np.floating):
-            _check_finite(name, tensors[name])
-    for kind in kinds:
-        summed = program.summed(kind, tensors)
-        if kind == "train" and program.update_roles is not None:
-            check_roles(
-                program.update_roles, program.recipe, summed, _examples(program, kind, site), site.state
-            )
-        if kind != "train":
-            _check_counts(kind, summed, _examples(program, kind, site))
-        for name, value in summed.items():
-            _check_summand(f"{kind}/{name}", value, _examples(program, kind, site), site.members)
+        elif _is_float(tensors[name]) and not program.adds_as_sent(kind):
+            _check_finite(name, tensors[name], squares(tensors[name]))
 
 
 def _examples(program: Program, kind: str, site: Site) -> int:
@@ -83,15 +88,19 @@ def _check_range(name: str, value: Array, limit: int) -> None:
         )
 
 
-def _check_finite(name: str, value: Array) -> None:
-    if not np.isfinite(norm(value)) and not np.isfinite(value).all():
+def _is_float(value: Array) -> bool:
+    return np.issubdtype(value.dtype, np.floating)
+
+
+def _check_finite(name: str, value: Array, square: float) -> None:
+    if not np.isfinite(square) and not np.isfinite(value).all():
         bad = int(value.size - np.isfinite(value).sum())
         raise RefusedError(
             f"{name} holds {bad} values that are NaN or infinite, legal are finite ones", code="not-finite"
         )
 
 
-def _check_summand(name: str, value: Array, examples: int, members: int) -> None:
+def _check_summand(name: str, value: Array, square: float, examples: int, members: int) -> None:
     """Whether so many such tensors can be added without leaving their dtype, and are not absurdly large."""
     if np.issubdtype(value.dtype, np.integer):
         share = int(np.iinfo(value.dtype).max) // members
@@ -101,12 +110,13 @@ def _check_summand(name: str, value: Array, examples: int, members: int) -> None
                 f"those of {members} members fit {value.dtype}",
                 code="out-of-range",
             )
-    elif np.issubdtype(value.dtype, np.floating):
-        _check_finite(name, value)
-        most = MAX_CHANGE * max(examples, 1) * float(np.sqrt(max(value.size, 1)))
+    elif _is_float(value):
+        most = MAX_CHANGE * max(examples, 1) * math.sqrt(max(value.size, 1))
         most = min(most, float(np.finfo(value.dtype).max) / members)
-        if (found := norm(value)) > most:
-            raise RefusedError(f"{name} has norm {found:.3g}, legal is at most {most:.3g}", code="norm-bound")
+        if math.sqrt(square) > most:
+            raise RefusedError(
+                f"{name} has norm {math.sqrt(square):.3g}, legal is at most {most:.3g}", code="norm-bound"
+            )
 
 
 def _check_counts(kind: str, summed: Tensors, examples: int) -> None:

@@ -149,6 +149,10 @@ class Program:
         """What the plan's author says the leaves of a training's update are."""
         return self.plan.manifest.train.update_roles
 
+    def adds_as_sent(self, kind: str) -> bool:
+        """Whether nothing of an update is decoded before it is added."""
+        return self._process(kind).adds_as_sent
+
     def summed(self, kind: str, update: Mapping[str, Array]) -> Tensors:
         """What an update adds to the plain sum, by the names of its leaves: itself, or what `accumulate` decodes.
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 
 from wardround.errors import RefusedError
 from wardround.plan.data import Array
 from wardround.plan.format import MeanRoles, NormBound, UpdateRoles
-from wardround.plan.norms import largest, norm, squares
+from wardround.plan.norms import largest
 from wardround.plan.process import Tensors
 from wardround.recipe import Recipe
 
@@ -18,12 +22,22 @@ _SLACK = 1e-3
 MAX_LOSS = (
     1e6  # of one example, nat; the loss of a model that gives the truth float32's smallest chance is 104
 )
-MAX_CHANGE = 1e3  # root mean square over the weights, of one example
+# No finite training moves the weights of a normalised model by this much (root mean square); a poisoned or diverged
+# one does. Of a sum over examples it is per example: a large hospital may send large sums.
+MAX_CHANGE = 1e3
 _LEVELS = 255  # steps between a compressed tensor's least and largest value
 
 
+@dataclass(frozen=True)
+class Summed:
+    """What an update adds to the sum, and the sum of the squares of each of its float leaves."""
+
+    tensors: Tensors
+    squares: Mapping[str, float]
+
+
 def check_roles(
-    roles: UpdateRoles, recipe: Recipe, summed: Tensors, examples: int, state: Tensors | None
+    roles: UpdateRoles, recipe: Recipe, summed: Summed, examples: int, state: Tensors | None
 ) -> None:
     """Check the summed leaves of a training's update.
 
@@ -42,17 +56,20 @@ def check_roles(
 
 
 def _check_mean(
-    mean: MeanRoles, summed: Tensors, weight: float, state: Tensors | None, *, compressed: bool
+    mean: MeanRoles, summed: Summed, weight: float, state: Tensors | None, *, compressed: bool
 ) -> None:
-    values = [_leaf(summed, name) for name in mean.value]
-    found = _least_norm(values) if compressed else norm(*values)
-    most = MAX_CHANGE * float(np.sqrt(sum(value.size for value in values)))
+    values = {name: _leaf(summed.tensors, name) for name in mean.value}
+    norms = {name: math.sqrt(summed.squares.get(name, 0.0)) for name in values}
+    if compressed:
+        norms = {name: max(0.0, norms[name] - _rounding(value)) for name, value in values.items()}
+    found = math.hypot(*norms.values())
+    most = MAX_CHANGE * math.sqrt(sum(value.size for value in values.values()))
     if mean.clipping is not None:
         most = min(most, _bound(mean.clipping, state))
         _check_clipping(mean.clipping, summed)
     _check_norm(mean, found, most, weight)
     if mean.zeroing is not None:
-        peak = max(float(largest(value)) for value in values if value.size)
+        peak = max(float(largest(value)) for value in values.values())
         _check_norm(mean, peak, _bound(mean.zeroing, state), weight)
         _check_zeroing(mean.zeroing, summed, found)
 
@@ -67,7 +84,7 @@ def _check_norm(mean: MeanRoles, found: float, most: float, weight: float) -> No
         )
 
 
-def _check_clipping(bound: NormBound, summed: Tensors) -> None:
+def _check_clipping(bound: NormBound, summed: Summed) -> None:
     clipped, below = _count(bound, summed), _below(bound, summed)
     if clipped is not None and below is not None and clipped == below:
         raise RefusedError(
@@ -76,7 +93,7 @@ def _check_clipping(bound: NormBound, summed: Tensors) -> None:
         )
 
 
-def _check_zeroing(bound: NormBound, summed: Tensors, found: float) -> None:
+def _check_zeroing(bound: NormBound, summed: Summed, found: float) -> None:
     zeroed, below = _count(bound, summed), _below(bound, summed)
     if zeroed and (found or below):
         raise RefusedError(
@@ -86,12 +103,12 @@ def _check_zeroing(bound: NormBound, summed: Tensors, found: float) -> None:
         )
 
 
-def _count(bound: NormBound, summed: Tensors) -> int | None:
+def _count(bound: NormBound, summed: Summed) -> int | None:
     """Whether the site says that it acted; None where it is not asked."""
     return None if bound.count is None else int(_within(bound.count, summed, 0, 1))
 
 
-def _below(bound: NormBound, summed: Tensors) -> int | None:
+def _below(bound: NormBound, summed: Summed) -> int | None:
     """Whether the site says that its norm is within the estimate; None where it is not asked."""
     if bound.below is None or bound.ones is None:
         return None
@@ -110,17 +127,13 @@ def _bound(bound: NormBound, state: Tensors | None) -> float:
     return bound.factor * float(_leaf(state, f"state/{bound.estimate}").reshape(-1)[0]) + bound.plus
 
 
-def _least_norm(values: list[Array]) -> float:
-    """The least norm that values can have had before they were rounded to the nearest of 256 steps of their range."""
-    least = 0.0
-    for value in values:
-        step = float(np.ptp(value.astype(np.float64))) / _LEVELS if value.size else 0.0
-        least += max(0.0, float(np.sqrt(squares(value))) - float(np.sqrt(value.size)) * step / 2) ** 2
-    return float(np.sqrt(least))
+def _rounding(value: Array) -> float:
+    """The most by which a norm can have grown when values were rounded to the nearest of 256 steps of their range."""
+    return math.sqrt(value.size) * float(np.ptp(value.astype(np.float64))) / _LEVELS / 2
 
 
-def _within(name: str, summed: Tensors, least: float, most: float) -> float:
-    value = _leaf(summed, name)
+def _within(name: str, summed: Summed, least: float, most: float) -> float:
+    value = _leaf(summed.tensors, name)
     low, high = value.min().item(), value.max().item()
     if low < least or high > most:
         raise RefusedError(

@@ -273,7 +273,7 @@ AFTERWARDS = (
     (deleted, "missing-file"),
     (overwritten, "wrong-hash"),
     (overwritten_with_more, "wrong-hash"),
-    (overwritten_with_nothing, "truncated"),
+    (overwritten_with_nothing, "wrong-hash"),
     (encrypted_afterwards, "unreadable"),
     (message_deleted_too, "missing-file"),
     (join_deleted, "not-joined"),  # the last: it stays away for good

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import tensorflow as tf
 
 from wardround.errors import RefusedError
 from wardround.plan.data import Array
@@ -38,7 +37,7 @@ class Accumulator:
         """Add one site's update (names `<kind>/…`; other kinds are ignored).
 
         Raises RefusedError, and has then added nothing: `wrong-tensors` if one is missing, `overflow` if a sum would
-        leave its dtype, `not-summable` if the plan's own sum fails on it or is not finite any more.
+        leave its dtype, `graph-failed` if the plan's own sum fails on it, `not-summable` if it is not finite any more.
         """
         own = {n.removeprefix(self._prefix): v for n, v in update.items() if n.startswith(self._prefix)}
         reached = self._room(own)
@@ -91,20 +90,13 @@ class Accumulator:
 def accumulated(process: Process, before: Tensors, own: Mapping[str, Array]) -> Tensors:
     """The plain sum with one more update (names `<kind of sum>/<leaf>`).
 
-    Raises RefusedError: `wrong-tensors`, `not-summable`.
+    Raises RefusedError: `wrong-tensors`, `graph-failed`, `not-summable`.
     """
     part = process.parts.accumulate
     if not part.results["sum"]:
         return before
     feeds = flat(part.arguments["sum"], before, "") | flat(part.arguments["update"], own, "plain/")
-    try:
-        found = process.run(part, feeds, "sum")
-    except tf.errors.ResourceExhaustedError:
-        raise  # this machine's trouble
-    except tf.errors.OpError as error:
-        raise RefusedError(
-            f"the plan's sum fails on these values ({type(error).__name__})", code="not-summable"
-        ) from error
+    found = process.run(part, feeds, "sum")
     if not process.adds_as_sent and not all(map(_is_finite, found.values())):
         raise RefusedError("the plan's sum is not finite with these values", code="not-summable")
     return found

@@ -125,7 +125,7 @@ LIES: dict[str, tuple[Callable[[UpdateRoles], str], Any, str]] = {
     "a weight of a million": (lambda r: r.change.weight, 1e6, "out-of-range"),
     "a weight just above its examples": (lambda r: r.change.weight, SIZES[0] * 2 + 1.0, "out-of-range"),
     "a negative weight": (lambda r: r.change.weight, -79.999, "out-of-range"),
-    "a weight of the smallest negative float": (lambda r: r.change.weight, -1e-45, "out-of-range"),
+    "a weight just below 0": (lambda r: r.change.weight, -1e-30, "out-of-range"),
     "a weight that is no number": (lambda r: r.change.weight, np.nan, "not-finite"),
     "no weight": (lambda r: r.change.weight, 0, "norm-bound"),
     "a weight of the smallest float": (lambda r: r.change.weight, 1e-45, "norm-bound"),

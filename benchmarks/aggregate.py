@@ -72,7 +72,8 @@ def _prepare(folder: Path) -> int:
         tensors = {}
         for name, spec in program.update_spec(("train",)).items():
             value = generator.standard_normal(spec.shape, dtype=np.float32) * np.float32(0.01) + 1
-            tensors[name] = np.asarray(value, spec.dtype).reshape(spec.shape)
+            # A scalar is a weight or a count: of one example.
+            tensors[name] = np.asarray(value if spec.shape else 1, spec.dtype).reshape(spec.shape)
         file = write_tensors(folder / f"update{index}.safetensors", tensors)
         (folder / f"update{index}.json").write_text(json.dumps({"sha256": file.sha256, "size": file.size}))
     return file.size

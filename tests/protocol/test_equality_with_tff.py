@@ -14,6 +14,7 @@ from filelock import FileLock
 import wardround
 from wardround.compiler_environment import find_interpreter
 from wardround.evaluation import sums
+from wardround.plan.checks import Site, check_update
 from wardround.plan.data import Examples, training_order
 from wardround.plan.format import Plan, write_plan
 from wardround.plan.operations import ALLOWED
@@ -103,7 +104,9 @@ def _order(name: str, site: int, number: int) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Compile and simulate all cases once, in one process of the compiler's environment."""
+    """Compile and simulate all cases once; WARDROUND_TEST_REFERENCE may name a folder where that was done."""
+    if ready := os.environ.get("WARDROUND_TEST_REFERENCE"):
+        return Path(ready)
     shared = tmp_path_factory.getbasetemp()
     if os.environ.get("PYTEST_XDIST_WORKER"):
         shared = shared.parent
@@ -190,7 +193,9 @@ def test_three_rounds_of_a_plan_equal_three_rounds_in_tff(name: str, reference: 
         broadcast = _received(program, state)
         total = program.accumulator()
         for site, examples in enumerate(sites):
-            total.add(program.work(examples, _order(name, site, number), broadcast))
+            update = program.work(examples, _order(name, site, number), broadcast)
+            check_update(program, ("train",), update, Site({"train": SIZES[site]}, len(SIZES), state))
+            total.add(update)
         state, measurements = program.update(state, total.result())
         weights = list(program.weights(state).values())
         assert _largest_difference(weights, theirs["weights"]) <= TOLERANCE

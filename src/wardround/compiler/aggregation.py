@@ -9,6 +9,8 @@ import tensorflow_federated as tff
 _A = tff.aggregators
 _QUANTIZED_FROM = 20_000  # elements; smaller tensors travel as they are, as in tff.learning
 _MAX_EXAMPLES = float(2**20 - 1)
+# A change is zeroed beyond this much more than a quantile's estimate.
+ZEROING_MULTIPLIER, ZEROING_INCREMENT = 2.0, 1.0
 
 
 def model_aggregator(settings: Mapping[str, Any]) -> Any:
@@ -32,21 +34,24 @@ def metrics_aggregator(secure: bool) -> Any:
 
 
 def _mean(settings: Mapping[str, Any]) -> Any:
+    """A weighted mean. Of weights that are all 0 it is 0: a round in which nobody had an example changes nothing."""
     if settings["secure"]:
         return _A.MeanFactory(
             value_sum_factory=_A.SecureSumFactory(
                 _quantile(50.0, 0.95, 1.0, multiplier=2.0, secure=True),
             ),
             weight_sum_factory=_A.SecureSumFactory(_MAX_EXAMPLES, 0.0),
+            no_nan_division=True,
         )
     if settings["compressed"]:
         # Rounding to nearest, not stochastic: a restarted hospital must send the same bytes again.
         return _A.MeanFactory(
             _A.EncodedSumFactory.quantize_above_threshold(
                 quantization_bits=8, threshold=_QUANTIZED_FROM, stochastic=False
-            )
+            ),
+            no_nan_division=True,
         )
-    return _A.MeanFactory()
+    return _A.MeanFactory(no_nan_division=True)
 
 
 def _quantile(start: float, target: float, rate: float, *, secure: bool, **kwargs: float) -> Any:
@@ -70,5 +75,12 @@ def _clipping(clip: str | float, inner: Any, secure: bool) -> Any:
 
 
 def _zeroing(inner: Any, secure: bool) -> Any:
-    norm = _quantile(10.0, 0.98, math.log(10.0), secure=secure, multiplier=2.0, increment=1.0)
+    norm = _quantile(
+        10.0,
+        0.98,
+        math.log(10.0),
+        secure=secure,
+        multiplier=ZEROING_MULTIPLIER,
+        increment=ZEROING_INCREMENT,
+    )
     return _A.zeroing_factory(norm, inner, zeroed_count_sum_factory=_count(secure))

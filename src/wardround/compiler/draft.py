@@ -13,6 +13,7 @@ from wardround.compiler.forms import write_process
 from wardround.compiler.inference import write_predict
 from wardround.compiler.model import CompiledModel, build_model
 from wardround.compiler.process import build_process
+from wardround.compiler.roles import update_roles
 from wardround.compiler.serialize import elements, write_part
 
 
@@ -37,6 +38,8 @@ def compile_draft(
         "layers": [list(layer) for layer in model.layers] if model else [],
         "predict": None,
     }
+    shapes = [weight["shape"] for weight in draft["weights"] if weight["trainable"]]
+    draft["train"]["update_roles"] = update_roles(recipe, draft["train"], shapes)
     if model:
         progress("compiling prediction")
         draft["predict"] = write_predict(model, out)

@@ -8,11 +8,20 @@ from collections.abc import Callable, Sequence
 
 from wardround.coordinator.figures import evaluation_figures, plain_figures
 from wardround.coordinator.rounds import Model, OpenRound
+from wardround.errors import RefusedError
 from wardround.evaluation import sums
 from wardround.exchange.messages import Figures, Measured, Split
 from wardround.plan.accumulator import Accumulator
 from wardround.plan.process import Tensors, unprefixed
 from wardround.plan.program import Program
+
+
+class SiteFaultError(RefusedError):
+    """One site's update cannot be counted, for a reason that lies in it; `code` is the reason's."""
+
+    def __init__(self, site: str, error: RefusedError) -> None:
+        super().__init__(str(error), code=error.code)
+        self.site = site
 
 
 class Tally:
@@ -30,11 +39,19 @@ class Tally:
         self._restart()
 
     def advance(self, sites: Sequence[str], load: Callable[[str], Tensors]) -> None:
-        """Makes the sums those of `sites`, in order of name; `load` gives a site's update when it is added."""
+        """Makes the sums those of `sites`, in order of name; `load` gives a site's update when it is added.
+
+        Raises SiteFaultError for an update that `load` refuses or that cannot be added. It left no trace in the
+        sums: called again without that site, this goes on.
+        """
         if list(sites[: len(self._added)]) != self._added:
             self._restart()
         for site in sites[len(self._added) :]:
-            self._add(site, load(site))
+            try:
+                self._add(site, load(site))
+            except RefusedError as error:
+                self._restart()  # it may be in some sums already
+                raise SiteFaultError(site, error) from error
 
     def result(self) -> tuple[Tensors | None, Measured]:
         """The new server state (None for a round that only evaluates), and what was measured."""

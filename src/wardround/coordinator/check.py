@@ -1,26 +1,22 @@
 """One site's update, checked in the order of what each check costs: words, size, file, numbers."""
 
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from wardround.coordinator.context import Run
-from wardround.coordinator.rounds import OpenRound
+from wardround.coordinator.members import Members
+from wardround.coordinator.rounds import Model, OpenRound
 from wardround.errors import RefusedError
-from wardround.evaluation import sums
 from wardround.exchange.envelope import TensorFile
 from wardround.exchange.errors import MissingError, OversizedError
 from wardround.exchange.messages import AcceptedFile, Refusal, UpdateMessage
 from wardround.exchange.records import Record, file_spec
-from wardround.exchange.store import Store
+from wardround.exchange.store import Readable
 from wardround.exchange.tensors import expected_size, read_tensors
-from wardround.plan.checks import check_update
-from wardround.plan.process import Tensors, unprefixed
+from wardround.plan.checks import Site, check_update
+from wardround.plan.process import Tensors
 from wardround.plan.program import Program
-
-Examples = Mapping[Literal["train", "validation", "test"], int]  # how many a site joined with, by split
 
 
 @dataclass(frozen=True)
@@ -40,8 +36,9 @@ class Spooled:
 class Desk:
     """Checks the updates of one round against the plan."""
 
-    def __init__(self, run: Run, program: Program, opened: OpenRound) -> None:
+    def __init__(self, run: Run, program: Program, opened: OpenRound, model: Model, members: Members) -> None:
         self._run, self._program, self._round = run, program, opened
+        self._model, self._members = model, members
         self._spec = file_spec(program.update_spec(opened.message.parts()))
         self._limit = expected_size(self._spec)
         self._folder = run.spool / f"{opened.number:06d}"
@@ -56,14 +53,17 @@ class Desk:
             name, file = self._check_words(site, record)
             return self.download(site, name, file)
         except RefusedError as error:
-            return _refusal(site, error)
-        except MissingError:
+            return refusal(site, error)
+        except MissingError:  # `update.json` was there when it was seen
             return Refusal(
-                site=site, code="missing-file", detail="the update commits a file that is not there"
+                site=site, code="missing", detail=f"{site}: the update's message is not there any more"
             )
 
     def download(self, site: str, name: str, file: TensorFile) -> Spooled:
-        """The update's file on this machine's disk. Raises RefusedError (`wrong-hash` for another size)."""
+        """The update's file on this machine's disk.
+
+        Raises RefusedError: `missing-file`, `unreadable`, `wrong-hash` for another size.
+        """
         if (site, name) in self._here:
             return self._here[site, name]
         store = self._run.site(site)
@@ -74,27 +74,38 @@ class Desk:
         return self._here[site, name]
 
     def read(self, spooled: Spooled) -> Tensors:
-        """The tensors of an update whose shapes are the plan's. Raises RefusedError."""
+        """The tensors of an update that was found legal, from this machine's disk. Raises RefusedError."""
         return read_tensors(spooled.path, self._spec, spooled.file)
 
-    def examine(self, spooled: Spooled, examples: Examples) -> Tensors | Refusal:
-        """The tensors, if every one of their values is legal of a site that joined with so many examples by split."""
-        try:
-            tensors = self.read(spooled)
-            check_update(self._program, self._round.message.parts(), tensors)
-            self._check_evaluation(tensors, examples)
-        except RefusedError as error:
-            return _refusal(spooled.site, error)
+    def legal(self, spooled: Spooled) -> Tensors:
+        """The tensors of an update, every one of whose values is legal. Raises RefusedError."""
+        tensors = read_tensors(spooled.path, self._spec, spooled.file)
+        check_update(self._program, self._round.message.parts(), tensors, self._site(spooled.site))
         return tensors
 
-    def _check_evaluation(self, tensors: Tensors, examples: Examples) -> None:
-        for split in self._round.message.splits:
-            own = unprefixed(tensors, f"evaluate.{split}/")
-            sums.check(own, self._program.classes, most=examples.get(split, 0))
+    def _site(self, site: str) -> Site:
+        joined = self._members.joined.get(site)
+        if joined is None:
+            raise RefusedError("the site's join.json is not there any more", code="not-joined")
+        examples = {str(split): count for split, count in joined.examples.items()}
+        return Site(examples, len(self._run.members), self._model.state)
+
+    def examine(self, spooled: Spooled) -> Tensors | Refusal:
+        """`legal`, with the refusal as a result."""
+        try:
+            return self.legal(spooled)
+        except RefusedError as error:
+            return refusal(spooled.site, error)
 
     def clear(self) -> None:
-        """Removes the round's files from this machine's disk."""
-        shutil.rmtree(self._folder)
+        """Removes the files of this round and of those before it from this machine's disk.
+
+        A download that the deadline found under way may still write there, and fails, or leaves a file to the next
+        round's end.
+        """
+        for folder in self._folder.parent.iterdir():
+            if folder.name <= self._folder.name:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _check_words(self, site: str, record: Record[UpdateMessage]) -> tuple[str, TensorFile]:
         name, file = record.file("update")
@@ -113,14 +124,17 @@ class Desk:
         return name, file
 
 
-def _download(store: Store, key: str, path: Path, file: TensorFile) -> None:
+def _download(store: Readable, key: str, path: Path, file: TensorFile) -> None:
     try:
         store.download(key, path, limit=file.size)
     except OversizedError as error:
         raise RefusedError(
             f"{key!r} has more bytes than the {file.size} that its envelope commits", code="wrong-hash"
         ) from error
+    except MissingError as error:
+        raise RefusedError("the update commits a file that is not there", code="missing-file") from error
 
 
-def _refusal(site: str, error: RefusedError) -> Refusal:
+def refusal(site: str, error: RefusedError) -> Refusal:
+    """What the outcome says of an update that was refused."""
     return Refusal(site=site, code=error.code, detail=f"{site}: {error}"[:2000])

@@ -2,7 +2,7 @@
 
 What does not depend on each other is written at the same time, in one thread beside this one: the decision while
 the sums are finished, and the next round's broadcast while the state goes to its bucket. The marks keep their
-order: `collected.json`, `state.json`, `outcome.json`, and then the next `round.json`.
+order: `collected.json` (and `collected-2.json`, …), `state.json`, `outcome.json`, and then the next `round.json`.
 """
 
 import time
@@ -10,18 +10,19 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
-from wardround.coordinator.aggregate import Tally
+from wardround.coordinator.aggregate import SiteFaultError, Tally
 from wardround.coordinator.check import Desk
 from wardround.coordinator.collect import Collector
-from wardround.coordinator.context import Run
+from wardround.coordinator.context import Event, Run
+from wardround.coordinator.decisions import find_decision, without, write_decision
 from wardround.coordinator.members import Members
 from wardround.coordinator.rounds import Model, OpenRound, draft_round
 from wardround.coordinator.states import find_state, read_state, write_state
 from wardround.exchange.envelope import TensorFile
-from wardround.exchange.errors import MissingError
-from wardround.exchange.messages import CollectedMessage, Measured, OutcomeMessage
+from wardround.exchange.messages import CollectedMessage, Measured, OutcomeMessage, StateMessage
 from wardround.plan.process import Tensors
 from wardround.plan.program import Program
 
@@ -50,8 +51,8 @@ def play_round(
     rules = run.rules
     tally = Tally(program, opened, model, per_site=rules.per_site, positive=rules.positive)
     with ThreadPoolExecutor(1, thread_name_prefix="beside") as beside:
-        closing = _Closing(run, program, opened, model, tally, beside)
-        outcome, newest = closing.close(members, clock)
+        closing = _Closing(run, program, opened, model, members, tally, beside)
+        outcome, newest = closing.close(clock)
     run.channel.write(run.shared, outcome, round=opened.number)
     return outcome, newest
 
@@ -65,54 +66,77 @@ class _Closing:
         program: Program,
         opened: OpenRound,
         model: Model,
+        members: Members,
         tally: Tally,
         beside: Executor,
     ) -> None:
         self._run, self._program, self._round = run, program, opened
-        self._model, self._tally, self._beside = model, tally, beside
-        self._desk = Desk(run, program, opened)
+        self._model, self._members, self._tally, self._beside = model, members, tally, beside
+        self._desk = Desk(run, program, opened, model, members)
+        found = find_state(run, opened.number)
+        self._written: StateMessage | None = found.message if found else None
+        self._recorded: Future[None] = beside.submit(lambda: None)
 
-    def close(self, members: Members, clock: Clock) -> tuple[OutcomeMessage, Model]:
+    def close(self, clock: Clock) -> tuple[OutcomeMessage, Model]:
         """The outcome, not yet published, of what is in the buckets, and the newest model."""
         with clock.phase("collect"):
-            collected, recorded = self._decide(members)
-        measured, newest = Measured(), self._model
-        reached = len(collected.accepted) >= self._run.rules.quorum
+            decision = self._decide()
         with clock.phase("aggregate"):
-            if reached:
-                measured, newest = self._compute(collected, recorded)
-            recorded.result()
+            decision, measured, newest = self._compute(decision)
+            self._recorded.result()
         self._desk.clear()
-        return _outcome(self._round, collected, measured, reached, clock), newest
+        return _outcome(self._round, decision, measured, self._reaches(decision), clock), newest
 
-    def _decide(self, members: Members) -> tuple[CollectedMessage, "Future[None]"]:
-        """Who is counted, and the writing of that to the bucket, which no state may come before."""
+    def _decide(self) -> CollectedMessage:
+        """Who is counted: as it was decided before a restart, or by what comes now."""
+        found = find_decision(
+            self._run, self._round.number, self._written.decision if self._written else None
+        )
+        if found is not None:
+            return found
+        collected = Collector(self._run, self._round, self._desk, self._tally, self._members).collect()
+        self._record(collected)
+        return collected
+
+    def _record(self, decision: CollectedMessage) -> None:
+        """Begins to write a decision to the bucket; no state may come before it, and no later decision."""
+        self._recorded.result()
+        self._recorded = self._beside.submit(write_decision, self._run, self._round.number, decision)
+
+    def _reaches(self, decision: CollectedMessage) -> bool:
+        return len(decision.accepted) >= self._run.rules.quorum
+
+    def _compute(self, decision: CollectedMessage) -> tuple[CollectedMessage, Measured, Model]:
+        """The decision that stood in the end, and what came of it."""
         run, number = self._run, self._round.number
-        try:
-            found = run.channel.read(run.own, CollectedMessage, run.me, round=number).message
-            return found, self._beside.submit(lambda: None)
-        except MissingError:
-            collected = Collector(run, self._round, self._desk, self._tally, members).collect()
-        return collected, self._beside.submit(run.channel.write, run.own, collected, round=number)
+        if self._written is not None:
+            return decision, self._written.measured, Model(number, read_state(run, self._program, number))
+        while self._reaches(decision):
+            try:
+                self._tally.advance(sorted(decision.accepted), partial(self._load, decision))
+                return decision, *self._make(decision.decision)
+            except SiteFaultError as fault:
+                decision = without(decision, fault)
+                run.observe(Event("refused", number, fault.site, f"{fault.code}: {fault}"))
+                self._record(decision)
+        return decision, Measured(), self._model
 
-    def _compute(self, collected: CollectedMessage, recorded: "Future[None]") -> tuple[Measured, Model]:
-        run, program, number = self._run, self._program, self._round.number
-        if (written := find_state(run, number)) is not None:
-            return written.message.measured, Model(number, read_state(run, program, number))
-        self._tally.advance(sorted(collected.accepted), lambda site: self._load(collected, site))
+    def _make(self, decision: int) -> tuple[Measured, Model]:
+        """The state of the sums, written where there is one, and what was measured."""
+        run, number = self._run, self._round.number
         state, measured = self._tally.result()
         if state is None:
             return measured, self._model
         # A wasted upload if training ends here and nothing is evaluated; otherwise the next round opens sooner.
-        drafted = self._beside.submit(draft_round, run, program, number + 1, state)
-        recorded.result()
-        write_state(run, number, state, measured)
+        drafted = self._beside.submit(draft_round, run, self._program, number + 1, state)
+        self._recorded.result()
+        write_state(run, number, state, measured, decision)
         return measured, Model(number, state, drafted.result())
 
-    def _load(self, collected: CollectedMessage, site: str) -> Tensors:
-        accepted = collected.accepted[site]
+    def _load(self, decision: CollectedMessage, site: str) -> Tensors:
+        accepted = decision.accepted[site]
         file = TensorFile(sha256=accepted.sha256, size=accepted.size)
-        return self._desk.read(self._desk.download(site, accepted.file, file))
+        return self._desk.legal(self._desk.download(site, accepted.file, file))
 
 
 def _status(opened: OpenRound, reached: bool) -> Literal["completed", "evaluated", "failed"]:

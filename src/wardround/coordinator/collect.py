@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from wardround.coordinator.aggregate import Tally
-from wardround.coordinator.check import Desk, Spooled
+from wardround.coordinator.aggregate import SiteFaultError, Tally
+from wardround.coordinator.check import Desk, Spooled, refusal
 from wardround.coordinator.context import Event, Run
 from wardround.coordinator.ends import watch_end
 from wardround.coordinator.inbox import Inbox
@@ -76,7 +76,8 @@ class Collector:
             inbox.watch(partial(watch_end, self._run.channel, self._run.shared, self._run.rules.deadline_s))
             while not self._is_complete() and (answer := inbox.next(end)) is not None:
                 self._take(*answer)
-        return self._answers.decide(set(self._members.joined), self._members.declined)
+        joined, declined = self._members.joined, self._members.declined
+        return self._answers.decide(set(joined), declined)
 
     def _is_complete(self) -> bool:
         return self._answers.is_complete(self._run.rules.quorum, set(self._run.members))
@@ -86,26 +87,39 @@ class Collector:
             self._answers.waiting.add(site)
             return
         self._answers.waiting.discard(site)
-        result = self._examine(answer) if isinstance(answer, Spooled) else answer
+        result = self._desk.examine(answer) if isinstance(answer, Spooled) else answer
         if isinstance(answer, Spooled) and not isinstance(result, Refusal):
             self._accept(answer, result)
         elif isinstance(result, Refusal):
-            self._answers.refused[site] = result
-            self._run.observe(Event("refused", self._round.number, site, f"{result.code}: {result.detail}"))
+            self._refuse(site, result)
 
-    def _examine(self, spooled: Spooled) -> Tensors | Refusal:
-        return self._desk.examine(spooled, self._members.joined[spooled.site].examples)
+    def _refuse(self, site: str, result: Refusal) -> None:
+        self._answers.accepted.pop(site, None)
+        self._answers.refused[site] = result
+        self._run.observe(Event("refused", self._round.number, site, f"{result.code}: {result.detail}"))
 
     def _accept(self, spooled: Spooled, update: Tensors) -> None:
         self._answers.accepted[spooled.site] = spooled
         self._run.observe(Event("answered", self._round.number, spooled.site))
-        self._tally.advance(self._answers.ready(), partial(self._load, spooled.site, update))
+        while True:
+            try:
+                self._tally.advance(self._answers.ready(), partial(self._load, spooled.site, update))
+                return
+            except SiteFaultError as error:
+                self._refuse(error.site, refusal(error.site, error))
 
     def _load(self, fresh: str, update: Tensors, site: str) -> Tensors:
         return update if site == fresh else self._desk.read(self._answers.accepted[site])
 
     def _watch(self, site: str, enough: threading.Event, deliver: Callable[[Answer], None]) -> None:
-        """Delivers that the site is present, if it was not expected, and then its answer."""
+        """Delivers that the site is present, if it was not expected, and then its answer, or why it has none."""
+        try:
+            self._watch_answers(site, enough, deliver)
+        except RefusedError as error:
+            if self._members.look_at(site):
+                deliver((site, refusal(site, error)))
+
+    def _watch_answers(self, site: str, enough: threading.Event, deliver: Callable[[Answer], None]) -> None:
         answers = self._run.channel.where(UpdateMessage, self._round.number)
         presence = self._run.channel.where(PresentMessage, self._round.number)
         expected = site in self._round.message.cohort

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from wardround.coordinator.context import Event, Run, log_event
 from wardround.coordinator.open import open_run as publish_run
@@ -17,6 +18,7 @@ from wardround.exchange.messages import FinalMessage, RunMessage
 from wardround.exchange.patience import PatientExchange
 from wardround.exchange.records import Channel, Peer
 from wardround.plan.format import Plan
+from wardround.turns import one_at_a_time
 
 Observer = Callable[[Event], None]
 _CHANGES = ("rounds", "quorum", "deadline_s", "join_deadline_s")
@@ -43,7 +45,8 @@ def aggregate(
 ) -> FinalMessage:
     """Opens the run if it is not, and plays all rounds that are left.
 
-    Raises AbandonedError after too many failed rounds, WardroundError otherwise; calling it again goes on.
+    Of two processes of one run with the same work folder, the second waits for the first. Raises AbandonedError
+    after too many failed rounds, WardroundError otherwise; calling it again goes on.
     To be called by `processes.run_until_signal`.
     """
     # Not at the top: reports are made without TensorFlow.
@@ -53,13 +56,11 @@ def aggregate(
     stop = stop or threading.Event()
     settings, plan = settle(settings, stop)
     run = make_run(settings, plan, stop, observe)
-    run, _ = publish_run(run, plan)
-    program, register = Program(plan, threads=settings.threads), make_register(settings, run, plan)
-    try:
-        final = run_rounds(run, program, register)
-    finally:
-        if register is not None:
-            register.close()
+    # Two of one run would empty each other's spool, and tell a registry everything twice.
+    with one_at_a_time(run.spool.parent / "lock", f"run {settings.run!r}", stop):
+        run, _ = publish_run(run, plan)
+        with make_register(settings, run, plan) as register:
+            final = run_rounds(run, Program(plan, threads=settings.threads), register)
     if final.status == "abandoned":
         raise AbandonedError(
             f"run {settings.run!r} was abandoned after {final.rounds} rounds: {run.rules.max_failed} in a row ended "
@@ -75,10 +76,12 @@ def make_run(
     """The run that settings and plan describe. Raises ConfigurationError, RefusedError."""
     changes = {name: getattr(settings, name) for name in _CHANGES if getattr(settings, name) is not None}
     key = SigningKey.load(settings.key_file)
+    direct = open_exchange(settings.exchange, stop)
     return Run(
         channel=Channel(settings.federation, settings.run, COORDINATOR, key, plan.digest),
         rules=rules_of(plan, changes),
-        exchange=PatientExchange(open_exchange(settings.exchange, stop), settings.outage_s, stop),
+        exchange=PatientExchange(direct, settings.outage_s, stop),
+        direct=direct,
         members={site: Peer(site, PublicKey(text)) for site, text in sorted(settings.members.items())},
         spool=settings.work / settings.federation / settings.run / "spool",
         stop=stop,
@@ -86,10 +89,12 @@ def make_run(
     )
 
 
-def make_register(settings: CoordinatorSettings, run: Run, plan: Plan) -> BackgroundRegister | None:
-    """The registry that settings name."""
+def make_register(
+    settings: CoordinatorSettings, run: Run, plan: Plan
+) -> AbstractContextManager[BackgroundRegister | None]:
+    """The registry that settings name, open as long as the block lasts; None where they name none."""
     if settings.tracking_uri is None:
-        return None
+        return nullcontext()
     # Not at the top: a coordinator without a registry needs no MLflow.
     from wardround.coordinator.mlflow_register import register_of
 

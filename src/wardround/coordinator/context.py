@@ -3,10 +3,11 @@
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from wardround.coordinator.site_store import SiteStore
 from wardround.exchange.layout import Layout
 from wardround.exchange.records import Channel, Peer
 from wardround.exchange.store import Exchange, Store
@@ -56,15 +57,20 @@ def log_event(event: Event) -> None:
 
 @dataclass(frozen=True)
 class Run:
-    """One run as the coordinator sees it. `spool`: a folder for files that may be lost."""
+    """One run as the coordinator sees it. `spool`: a folder for files that may be lost.
+
+    `exchange` waits for a server that is away; `direct`, the same one, does not: by it sites' buckets are read.
+    """
 
     channel: Channel
     rules: Rules
     exchange: Exchange
+    direct: Exchange
     members: dict[str, Peer]
     spool: Path
     stop: threading.Event
     observe: Callable[[Event], None] = log_event
+    _sites: dict[str, SiteStore] = field(default_factory=dict)
 
     @property
     def layout(self) -> Layout:
@@ -86,6 +92,13 @@ class Run:
         """The coordinator's own bucket."""
         return self.exchange.store(self.layout.coordinator)
 
-    def site(self, site: str) -> Store:
-        """The bucket of a site."""
-        return self.exchange.store(self.layout.site(site))
+    def site(self, site: str) -> SiteStore:
+        """The bucket of a site, to be read: what cannot be read there is refused, for it is the site's."""
+        if site not in self._sites:
+            store = self.direct.store(self.layout.site(site))
+            self._sites[site] = SiteStore(store, self._exchange_answers, self.stop)
+        return self._sites[site]
+
+    def _exchange_answers(self) -> None:
+        """Returns when my own bucket can be read. Raises what keeps me from it, after the patience of `exchange`."""
+        self.own.exists(self.channel.keys.description)

@@ -18,11 +18,13 @@ def find_state(run: Run, number: int) -> Record[StateMessage] | None:
         return None
 
 
-def write_state(run: Run, number: int, state: Tensors, measured: Measured) -> None:
+def write_state(run: Run, number: int, state: Tensors, measured: Measured, decision: int = 1) -> None:
     """Writes a state and then its record. Not to be called when there is a record."""
     prefix = run.channel.keys.round_prefix(number)
     files = publish_tensors(run.own, prefix, run.spool, "state", state)
-    run.channel.write(run.own, StateMessage(measured=measured), round=number, tensors=files)
+    run.channel.write(
+        run.own, StateMessage(measured=measured, decision=decision), round=number, tensors=files
+    )
 
 
 def read_state(run: Run, program: Program, number: int) -> Tensors:

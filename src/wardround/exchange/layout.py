@@ -221,6 +221,10 @@ class RunKeys:
         """A file of one round."""
         return check_key(self.round_prefix(number) + file)
 
+    def decision(self, number: int, decision: int) -> str:
+        """The coordinator's `collected.json` of a round, its first decision, or `collected-2.json` and so on."""
+        return self.round_file(number, "collected.json" if decision == 1 else f"collected-{decision}.json")
+
     def round_of(self, key: str) -> int | None:
         """The round that `key` belongs to; None when it belongs to no round of this run."""
         digits, slash, _ = key.removeprefix(self.rounds).partition("/")

@@ -10,7 +10,7 @@
     site         runs/<run>/declined.json                   DeclinedMessage
     site         runs/<run>/rounds/<n>/present.json         PresentMessage
     site         runs/<run>/rounds/<n>/update.json          UpdateMessage   + update-….safetensors
-    coordinator  (own) runs/<run>/rounds/<n>/collected.json CollectedMessage
+    coordinator  (own) runs/<run>/rounds/<n>/collected.json CollectedMessage, and collected-2.json, … if need be
     coordinator  (own) runs/<run>/rounds/<n>/state.json     StateMessage    + state-….safetensors
 
 The envelope binds each to its federation, run, round and plan, and commits the tensor files. `model` is
@@ -28,6 +28,8 @@ Site = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?\z", max_len
 PublicKey = Annotated[str, Field(min_length=1, max_length=200)]
 Code = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}\z")]
 Split = Literal["validation", "test"]
+# No hospital has a billion images; more than that, and a site's word for its weight would be nobody's business.
+Examples = Annotated[int, Field(ge=0, le=2**30)]
 Name = Annotated[str, Field(min_length=1, max_length=512)]
 
 # Figures by name. Numbers, lists of numbers (histograms), or None where a figure is not defined.
@@ -68,12 +70,15 @@ class RunMessage(Message):
 
 
 class JoinMessage(Message):
-    """A site takes part: it has approved the plan, and has so many examples in each split."""
+    """A site takes part: it has approved the plan, and has so many examples in each split.
+
+    None of its updates may count more than these.
+    """
 
     kind: ClassVar[str] = "join"
     approved: Sha256
     public_key: PublicKey
-    examples: dict[Literal["train", "validation", "test"], Count]
+    examples: dict[Literal["train", "validation", "test"], Examples]
 
 
 class DeclinedMessage(Message):
@@ -141,9 +146,14 @@ class AcceptedFile(Message):
 
 
 class CollectedMessage(Message):
-    """Which updates of a round count: decided once, before the arithmetic. `declined`: site → its code."""
+    """Which updates of a round count: decided before the arithmetic. `declined`: site → its code.
+
+    `decision`: 1, and one more each time that an accepted update turned out not to be readable or countable. Each
+    later decision is the one before it with at least one site moved from `accepted` to `refused`, and nothing else.
+    """
 
     kind: ClassVar[str] = "collected"
+    decision: Annotated[int, Field(ge=1)] = 1
     accepted: dict[Site, AcceptedFile]
     refused: tuple[Refusal, ...]
     missing: tuple[Site, ...]
@@ -164,9 +174,13 @@ class Measured(Message):
 
 
 class StateMessage(Message):
-    """The server state after a training round, in the tensor file, and what was measured on the way."""
+    """The server state after a training round, in the tensor file, and what was measured on the way.
+
+    `decision`: of the round's decisions, the one by which updates were added up; no later one counts.
+    """
 
     kind: ClassVar[str] = "state"
+    decision: Annotated[int, Field(ge=1)] = 1
     measured: Measured = Measured()
 
 

@@ -17,7 +17,7 @@ from wardround.errors import RefusedError
 from wardround.exchange.envelope import Binding, PublicKey, SigningKey, TensorFile, open_envelope, seal
 from wardround.exchange.layout import FEDERATION_KEY, RunKeys
 from wardround.exchange.messages import Message
-from wardround.exchange.store import Store, put_idempotent, upload_idempotent
+from wardround.exchange.store import Readable, Store, put_idempotent, upload_idempotent
 
 if TYPE_CHECKING:
     # Whoever reads messages only needs no NumPy: there are images without it.
@@ -100,7 +100,7 @@ class Channel:
         binding = self._binding(type(message), round)
         return seal(message.kind, message, binding=binding, key=self.key, signer=self.me, tensors=tensors)
 
-    def read(self, store: Store, model: type[M], peer: Peer, *, round: int | None = None) -> Record[M]:
+    def read(self, store: Readable, model: type[M], peer: Peer, *, round: int | None = None) -> Record[M]:
         """The message of this kind in `store`, as said by `peer`.
 
         Raises MissingError; RefusedError with the codes of `open_envelope`, or `oversized`.

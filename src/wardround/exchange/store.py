@@ -14,8 +14,8 @@ from wardround.exchange.errors import ConflictError, ExistsError
 from wardround.exchange.waiting import Rhythm, Watch, wait_until
 
 
-class Store(Protocol):
-    """One bucket. Safe to use from several threads; every process opens its own.
+class Readable(Protocol):
+    """What may be asked of a bucket by who only reads it. Safe to use from several threads.
 
     Keys are those of `layout.check_key`; other keys raise RefusedError (`illegal-name`). Every operation
     may raise DeniedError, UnavailableError and MissingBucketError.
@@ -34,11 +34,18 @@ class Store(Protocol):
         Raises MissingError, OversizedError (before anything is read), NoSpaceError.
         """
 
-    def size(self, key: str) -> int:
-        """The object's size in bytes. Raises MissingError."""
-
     def exists(self, key: str) -> bool:
         """Whether there is an object under `key`."""
+
+    def watch(self, prefix: str, bell: threading.Event) -> Watch:
+        """A watch on what is written under `prefix`; see `waiting.wait_until`."""
+
+
+class Store(Readable, Protocol):
+    """One bucket. Every process opens its own."""
+
+    def size(self, key: str) -> int:
+        """The object's size in bytes. Raises MissingError."""
 
     def put_new(self, key: str, data: bytes) -> None:
         """Writes a new object; of several writers at once exactly one succeeds. Raises ExistsError."""
@@ -55,9 +62,6 @@ class Store(Protocol):
         An object by the rest of its key, and all that lies deeper by its next segment and a slash: one request
         for a thousand of them, however much is in there.
         """
-
-    def watch(self, prefix: str, bell: threading.Event) -> Watch:
-        """A watch on what is written under `prefix`; see `waiting.wait_until`."""
 
 
 class Exchange(Protocol):
@@ -111,7 +115,7 @@ def _sha256(data: bytes | Path) -> bytes:
 
 
 def wait_for_any(
-    store: Store,
+    store: Readable,
     prefix: str,
     keys: Iterable[str],
     *,

@@ -1,31 +1,84 @@
-"""Is an update what the plan says? Shapes and dtypes are the reader's business, values are this module's."""
+"""Can an honest site have made this update? Shapes and dtypes are the reader's business, values are this module's.
+
+    every plan          finite floats, a bounded change of each weight and example, integers whose sum over all
+                        members fits their dtype, secure tensors within their bits
+    where the plan says what its leaves are (`plan.role_checks`)
+                        weights and counts by what the site joined with, and the norms that it was to clip to
+
+What is summed is looked at: of compressed changes, what `accumulate` makes of them.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from wardround.errors import RefusedError
+from wardround.evaluation import sums
 from wardround.plan.data import Array
+from wardround.plan.norms import largest, squares
+from wardround.plan.process import Tensors, unprefixed
 from wardround.plan.program import Program
+from wardround.plan.role_checks import MAX_CHANGE, Summed, check_roles
 
-MAX_NORM = 1e6  # no finite training step of a normalised model comes near; a poisoned or diverged one does
+_ANY_EXAMPLES = dict.fromkeys(("train", "validation", "test"), 2**30)
 
 
-def check_update(program: Program, kinds: tuple[str, ...], tensors: Mapping[str, Array]) -> None:
+@dataclass(frozen=True)
+class Site:
+    """Whose update it is: the examples of each split that the site joined with, of how many `members` updates a sum
+    may be made, and the server state that the round's broadcast was made of (names `state/…`)."""
+
+    examples: Mapping[str, int] = field(default_factory=lambda: _ANY_EXAMPLES)
+    members: int = 1
+    state: Tensors | None = None
+
+
+ANYBODY = Site()
+
+
+def check_update(
+    program: Program, kinds: tuple[str, ...], tensors: Mapping[str, Array], site: Site = ANYBODY
+) -> None:
     """Check the values of an update whose names, shapes and dtypes were checked.
 
-    Raises RefusedError: `not-finite` (NaN or infinity), `out-of-range` (a secure tensor outside its bit
-    width), `norm-bound` (Euclidean norm of a plain float tensor above 1e6).
+    Raises RefusedError, and nothing else whatever the values are: `not-finite` (NaN or infinity), `out-of-range` (an
+    integer, weight or count that no honest site has), `norm-bound` (changes larger than what is learned or was to be
+    clipped to), `inconsistent` (figures that contradict each other), `graph-failed` or `not-summable` (the plan's
+    sum fails on it, or is not finite).
     """
-    limits = program.limits(kinds)
-    for name in program.update_spec(kinds):
-        value = tensors[name]
+    for kind in kinds:
+        if kind == "train":
+            _check_training(program, tensors, site)
+        else:
+            most = site.examples.get(kind.removeprefix("evaluate."), 0)
+            sums.check(unprefixed(tensors, f"{kind}/"), program.classes, most=most)
+
+
+def _check_training(program: Program, tensors: Mapping[str, Array], site: Site) -> None:
+    _check_sent(program, tensors)
+    summed = program.summed(tensors)
+    found = {name: squares(value) for name, value in summed.items() if _is_float(value)}
+    for name, square in found.items():
+        _check_finite(f"train/{name}", summed[name], square)
+    examples = site.examples.get("train", 0) * program.recipe.algorithm.client.epochs
+    if program.update_roles is not None:
+        check_roles(program.update_roles, program.recipe, Summed(summed, found), examples, site.state)
+    for name, value in summed.items():
+        _check_summand(f"train/{name}", value, found.get(name, 0.0), examples, site.members)
+
+
+def _check_sent(program: Program, tensors: Mapping[str, Array]) -> None:
+    """What has to hold before anything can be decoded."""
+    limits = program.limits(("train",))
+    for name in program.update_spec(("train",)):
         if name in limits:
-            _check_range(name, value, limits[name])
-        elif np.issubdtype(value.dtype, np.floating):
-            _check_float(name, value)
+            _check_range(name, tensors[name], limits[name])
+        elif _is_float(tensors[name]) and not program.adds_as_sent:
+            _check_finite(name, tensors[name], squares(tensors[name]))
 
 
 def _check_range(name: str, value: Array, limit: int) -> None:
@@ -36,17 +89,32 @@ def _check_range(name: str, value: Array, limit: int) -> None:
         )
 
 
-def _check_float(name: str, value: Array) -> None:
-    # One dot product finds NaN, infinity and size together, without a temporary array.
-    flat = value.reshape(-1)
-    square = float(np.dot(flat, flat)) if flat.size else 0.0
-    if np.isfinite(square) and square <= MAX_NORM**2:
-        return
-    if not np.isfinite(flat).all():
-        bad = int(flat.size - np.isfinite(flat).sum())
+def _is_float(value: Array) -> bool:
+    return np.issubdtype(value.dtype, np.floating)
+
+
+def _check_finite(name: str, value: Array, square: float) -> None:
+    if not np.isfinite(square) and not np.isfinite(value).all():
+        bad = int(value.size - np.isfinite(value).sum())
         raise RefusedError(
             f"{name} holds {bad} values that are NaN or infinite, legal are finite ones", code="not-finite"
         )
-    norm = float(np.linalg.norm(flat.astype(np.float64)))
-    if norm > MAX_NORM:
-        raise RefusedError(f"{name} has norm {norm:.3g}, legal is at most {MAX_NORM:.0e}", code="norm-bound")
+
+
+def _check_summand(name: str, value: Array, square: float, examples: int, members: int) -> None:
+    """Whether so many such tensors can be added without leaving their dtype, and are not absurdly large."""
+    if np.issubdtype(value.dtype, np.integer):
+        share = int(np.iinfo(value.dtype).max) // members
+        if value.size and largest(value) > share:
+            raise RefusedError(
+                f"{name} holds values from {value.min()} to {value.max()}, legal are {-share} to {share}, so that "
+                f"those of {members} members fit {value.dtype}",
+                code="out-of-range",
+            )
+    elif _is_float(value):
+        most = MAX_CHANGE * max(examples, 1) * math.sqrt(max(value.size, 1))
+        most = min(most, float(np.finfo(value.dtype).max) / members)
+        if math.sqrt(square) > most:
+            raise RefusedError(
+                f"{name} has norm {math.sqrt(square):.3g}, legal is at most {most:.3g}", code="norm-bound"
+            )

@@ -91,6 +91,46 @@ class SecureLimits(Frozen):
         }
 
 
+class NormBound(Frozen):
+    """A bound of a norm: `factor` × the tensor `estimate` of the server state + `plus`. Beyond it a site acts.
+
+    The other fields name leaves: `below` is ±0.5 by whether the site's norm is within the estimate, of which `ones`
+    counts the sites; `count` is 1 where the site has acted.
+    """
+
+    estimate: str | None
+    factor: Annotated[float, Field(ge=0, le=1e3)]
+    plus: Annotated[float, Field(ge=0, le=1e30)]
+    below: str | None = None
+    ones: str | None = None
+    count: str | None = None
+
+
+class MeanRoles(Frozen):
+    """A weighted mean: `value`, the leaves of the sum of value × weight, and `weight`, the sum of the weights.
+
+    `clipping` bounds the Euclidean norm of all of a site's value, `zeroing` the largest of its absolute values.
+    """
+
+    value: Annotated[tuple[str, ...], Field(min_length=1)]
+    weight: str
+    clipping: NormBound | None = None
+    zeroing: NormBound | None = None
+
+
+class UpdateRoles(Frozen):
+    """What its author says the leaves of an update are, by the names of `accumulate`'s sum.
+
+    Checks grow stricter by it, and never looser: a plan that says nothing is checked as one of unknown numbers.
+    """
+
+    change: MeanRoles
+    gradient: MeanRoles | None = None
+    loss_sum: str
+    correct: str
+    num_examples: str
+
+
 class ProcessParts(Frozen):
     """The parts of training (TFF's MapReduceForm), and the limits of what is summed securely."""
 
@@ -103,6 +143,7 @@ class ProcessParts(Frozen):
     report: Part
     update: Part
     secure: SecureLimits
+    update_roles: UpdateRoles | None = None
 
     def roles(self) -> Iterator[tuple[str, Part]]:
         """Every graph of this process by its role."""

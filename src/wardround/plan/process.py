@@ -121,6 +121,13 @@ class Process:
         return found
 
     @cached_property
+    def adds_as_sent(self) -> bool:
+        """Whether the plain part of an update has the names, shapes and dtypes of its sum: then nothing is decoded."""
+        accumulate = self.parts.accumulate
+        sent, total = accumulate.arguments["update"], accumulate.results["sum"]
+        return _specs(sent, "") == _specs(total, "")
+
+    @cached_property
     def limits(self) -> dict[str, int]:
         """The exclusive upper bound of each securely summed tensor of an update."""
         results = self.parts.work.results

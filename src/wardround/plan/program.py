@@ -9,12 +9,12 @@ from typing import Any
 from wardround.errors import RefusedError
 from wardround.evaluation import sums
 from wardround.evaluation.scores import score_split
-from wardround.plan.accumulator import Accumulator
+from wardround.plan.accumulator import Accumulator, accumulated
 from wardround.plan.broadcast import MODEL, TRAIN, Broadcast, broadcast_of, model_weights, training_part
 from wardround.plan.data import Array, Examples, wrong_images
-from wardround.plan.format import Part, Plan
+from wardround.plan.format import Part, Plan, UpdateRoles
 from wardround.plan.graph import GraphRunner
-from wardround.plan.process import Process, Tensors, TensorSpec, flat
+from wardround.plan.process import Process, Tensors, TensorSpec, flat, unprefixed
 from wardround.plan.review import reviewed
 
 SPLITS = ("validation", "test")
@@ -126,6 +126,28 @@ class Program:
     def limits(self, kinds: tuple[str, ...]) -> dict[str, int]:
         """The largest legal value (exclusive) of every bounded integer of an update, the least being 0."""
         return {f"{kind}/{name}": limit for kind in kinds for name, limit in self._limits_of(kind).items()}
+
+    @property
+    def update_roles(self) -> UpdateRoles | None:
+        """What the plan's author says the leaves of a training's update are."""
+        return self.plan.manifest.train.update_roles
+
+    @property
+    def adds_as_sent(self) -> bool:
+        """Whether nothing of a training's update is decoded before it is added."""
+        return self._train.adds_as_sent
+
+    def summed(self, update: Mapping[str, Array]) -> Tensors:
+        """What a training's update adds to the plain sum, by the names of its leaves: itself, or what `accumulate`
+        decodes.
+
+        Raises RefusedError `not-summable`.
+        """
+        process = self._train
+        own = unprefixed(update, "train/")
+        if process.adds_as_sent:
+            return unprefixed(own, "plain/")
+        return accumulated(process, process.run(process.parts.zero, {}, "sum"), own)
 
     # --- inside --------------------------------------------------------------------------------------------
 

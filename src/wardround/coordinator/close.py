@@ -42,8 +42,8 @@ class Clock:
 
 def play_round(
     run: Run, program: Program, opened: OpenRound, model: Model, members: Members, clock: Clock
-) -> tuple[OutcomeMessage, Model]:
-    """Collects, adds up and publishes the outcome of an open round; returns it and the newest model.
+) -> tuple[OutcomeMessage, str, Model]:
+    """Collects, adds up and publishes the outcome of an open round; returns it, its bytes' SHA-256 and the newest model.
 
     Killed anywhere and called again, it goes on after the last thing that it wrote.
     """
@@ -52,8 +52,8 @@ def play_round(
     with ThreadPoolExecutor(1, thread_name_prefix="beside") as beside:
         closing = _Closing(run, program, opened, model, tally, beside)
         outcome, newest = closing.close(members, clock)
-    run.channel.write(run.shared, outcome, round=opened.number)
-    return outcome, newest
+    digest = run.channel.write(run.shared, outcome, round=opened.number)
+    return outcome, digest, newest
 
 
 class _Closing:
@@ -83,19 +83,19 @@ class _Closing:
                 measured, newest = self._compute(collected, recorded)
             recorded.result()
         self._desk.clear()
-        return _outcome(self._round, collected, measured, reached, clock), newest
+        return _outcome(self._run, self._round, collected, measured, reached, clock), newest
 
-    def _decide(self, members: Members) -> tuple[CollectedMessage, "Future[None]"]:
+    def _decide(self, members: Members) -> tuple[CollectedMessage, "Future[str]"]:
         """Who is counted, and the writing of that to the bucket, which no state may come before."""
         run, number = self._run, self._round.number
         try:
             found = run.channel.read(run.own, CollectedMessage, run.me, round=number).message
-            return found, self._beside.submit(lambda: None)
+            return found, self._beside.submit(lambda: "")
         except MissingError:
             collected = Collector(run, self._round, self._desk, self._tally, members).collect()
         return collected, self._beside.submit(run.channel.write, run.own, collected, round=number)
 
-    def _compute(self, collected: CollectedMessage, recorded: "Future[None]") -> tuple[Measured, Model]:
+    def _compute(self, collected: CollectedMessage, recorded: "Future[str]") -> tuple[Measured, Model]:
         run, program, number = self._run, self._program, self._round.number
         if (written := find_state(run, number)) is not None:
             return written.message.measured, Model(number, read_state(run, program, number))
@@ -122,7 +122,12 @@ def _status(opened: OpenRound, reached: bool) -> Literal["completed", "evaluated
 
 
 def _outcome(
-    opened: OpenRound, collected: CollectedMessage, measured: Measured, reached: bool, clock: Clock
+    run: Run,
+    opened: OpenRound,
+    collected: CollectedMessage,
+    measured: Measured,
+    reached: bool,
+    clock: Clock,
 ) -> OutcomeMessage:
     return OutcomeMessage(
         status=_status(opened, reached),
@@ -133,4 +138,6 @@ def _outcome(
         declined=collected.declined,
         measured=measured,
         seconds=clock.seconds,
+        seen=opened.seen(run),
+        claims={site: accepted.claim for site, accepted in collected.accepted.items()},
     )

@@ -56,7 +56,10 @@ def log_event(event: Event) -> None:
 
 @dataclass(frozen=True)
 class Run:
-    """One run as the coordinator sees it. `spool`: a folder for files that may be lost."""
+    """One run as the coordinator sees it. `spool`: a folder for files that may be lost.
+
+    `described`, `listed`: the SHA-256 of `run.json` and of the list of members, once the run is open.
+    """
 
     channel: Channel
     rules: Rules
@@ -65,6 +68,8 @@ class Run:
     spool: Path
     stop: threading.Event
     observe: Callable[[Event], None] = log_event
+    described: str = ""
+    listed: str = ""
 
     @property
     def layout(self) -> Layout:

@@ -7,9 +7,9 @@ from wardround.coordinator.context import Rules, Run
 from wardround.errors import ConfigurationError
 from wardround.exchange.envelope import PublicKey
 from wardround.exchange.errors import MissingError
-from wardround.exchange.membership import publish_members, read_members
-from wardround.exchange.messages import RunMessage
-from wardround.exchange.records import Peer
+from wardround.exchange.membership import fetch_members, publish_members
+from wardround.exchange.messages import FederationMessage, RunMessage
+from wardround.exchange.records import Peer, Record
 from wardround.plan.format import Plan
 from wardround.plan_store import publish_plan
 from wardround.recipe import Recipe
@@ -61,10 +61,12 @@ def open_run(run: Run, plan: Plan) -> tuple[Run, RunMessage]:
         )
     _create_buckets(run)
     found = _found(run)
-    epoch = found.epoch if found else _publish_members(run)
+    epoch = found.message.epoch if found else _publish_members(run)
     publish_plan(run.shared, plan)
-    described = _describe(run, plan, found, epoch)
-    return replace(run, members=_members(run, epoch)), described
+    message, digest = _describe(run, plan, found, epoch)
+    listed = fetch_members(run.channel, run.shared, epoch, run.me)
+    members = _members(run, listed.message)
+    return replace(run, members=members, described=digest, listed=listed.digest), message
 
 
 def _create_buckets(run: Run) -> None:
@@ -73,9 +75,9 @@ def _create_buckets(run: Run) -> None:
         run.exchange.create_bucket(name)
 
 
-def _found(run: Run) -> RunMessage | None:
+def _found(run: Run) -> Record[RunMessage] | None:
     try:
-        return run.channel.read(run.shared, RunMessage, run.me).message
+        return run.channel.read(run.shared, RunMessage, run.me)
     except MissingError:
         return None
 
@@ -85,23 +87,23 @@ def _publish_members(run: Run) -> int:
     return publish_members(run.channel, run.shared, run.channel.key.public.text, members)
 
 
-def _members(run: Run, epoch: int) -> dict[str, Peer]:
-    listed = read_members(run.channel, run.shared, epoch, run.me).members
-    return {site: Peer(site, PublicKey(key)) for site, key in sorted(listed.items()) if site in run.members}
+def _members(run: Run, listed: FederationMessage) -> dict[str, Peer]:
+    keys = sorted(listed.members.items())
+    return {site: Peer(site, PublicKey(key)) for site, key in keys if site in run.members}
 
 
-def _describe(run: Run, plan: Plan, found: RunMessage | None, epoch: int) -> RunMessage:
+def _describe(run: Run, plan: Plan, found: Record[RunMessage] | None, epoch: int) -> tuple[RunMessage, str]:
+    """The run's description, and the SHA-256 of its bytes."""
     wanted = _description(run.rules, plan, epoch)
     if found is None:
-        run.channel.write(run.shared, wanted)
-        return wanted
-    if found.model_copy(update={"started": wanted.started}) != wanted:
+        return wanted, run.channel.write(run.shared, wanted)
+    if found.message.model_copy(update={"started": wanted.started}) != wanted:
         raise ConfigurationError(
-            f"run {run.channel.run!r} was opened with other rules or another plan ({found.plan_digest[:12]}, "
+            f"run {run.channel.run!r} was opened with other rules or another plan ({found.message.plan_digest[:12]}, "
             f"now {plan.digest[:12]}); give this one a new name, or start it with what it was opened with",
             code="other-run",
         )
-    return found
+    return found.message, found.digest
 
 
 def _description(rules: Rules, plan: Plan, epoch: int) -> RunMessage:

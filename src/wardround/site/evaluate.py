@@ -26,6 +26,7 @@ from wardround.recipe import Recipe
 from wardround.site.check import Invitation, read_broadcast, read_invitation
 from wardround.site.context import Seat, take_seat
 from wardround.site.data import ShardedData
+from wardround.site.hear import hear
 from wardround.site.plans import approved_plan, find_run
 from wardround.site.settings import SiteSettings
 
@@ -67,9 +68,10 @@ def evaluate(settings: SiteSettings, stop: threading.Event | None = None) -> Sit
     stop = stop or threading.Event()
     exchange = open_patient(settings.exchange, settings.outage_s, stop)
     seat = take_seat(settings, exchange, stop)
-    seat = seat.bound_to(find_run(seat).plan_digest)
-    program = Program(approved_plan(seat), threads=settings.threads)
-    final = seat.channel.read(seat.shared, FinalMessage, seat.coordinator).message
+    described = find_run(seat)
+    seat = seat.bound_to(described.plan_digest)
+    program = Program(approved_plan(seat, described.message), threads=settings.threads)
+    final = hear(seat, FinalMessage).message
     outcomes = [_outcome(seat, number) for number in range(1, final.rounds + 1)]
     return SiteEvaluation(
         federation=settings.federation,
@@ -105,7 +107,7 @@ def _invitation_of(seat: Seat, final: FinalMessage) -> Invitation | None:
 
 
 def _outcome(seat: Seat, number: int) -> OutcomeMessage:
-    return seat.channel.read(seat.shared, OutcomeMessage, seat.coordinator, round=number).message
+    return hear(seat, OutcomeMessage, number).message
 
 
 def _published(site: str, outcomes: list[OutcomeMessage]) -> Mapping[Split, Figures]:

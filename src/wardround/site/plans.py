@@ -5,7 +5,7 @@ import logging
 from wardround import plan_store
 from wardround.errors import RefusedError, WardroundError
 from wardround.exchange.errors import ConflictError, ExchangeError, MissingBucketError
-from wardround.exchange.membership import members_key, read_members
+from wardround.exchange.membership import members_key
 from wardround.exchange.messages import (
     DeclinedMessage,
     FinalMessage,
@@ -19,6 +19,9 @@ from wardround.site.approvals import why_not_approved
 from wardround.site.budget import OVER_BUDGET, why_over_budget
 from wardround.site.choose import PatienceError
 from wardround.site.context import Seat
+from wardround.site.covered import check_run
+from wardround.site.described import Described
+from wardround.site.hear import hear, hear_members
 from wardround.turns import one_at_a_time
 
 _LOG = logging.getLogger(__name__)
@@ -58,11 +61,11 @@ class OverBudgetError(UnwantedPlanError):
         )
 
 
-def find_run(seat: Seat) -> RunMessage:
-    """The run's signed description, once it is there.
+def find_run(seat: Seat) -> Described:
+    """The run's signed description with the list of its members, once it is there.
 
     Raises PatienceError after `start_wait_s`; RefusedError when the coordinator's signature is not made with
-    the pinned key, or this site's key is not the member's.
+    the pinned key, or this site's key is not the member's; EquivocationError when either is not what it was.
     """
     seconds = seat.settings.start_wait_s
     if wait_until([seat.shared], lambda: _is_open(seat), seconds=seconds, stop=seat.stop) is None:
@@ -70,15 +73,15 @@ def find_run(seat: Seat) -> RunMessage:
             f"run {seat.channel.run!r} was not opened in bucket {seat.shared.name!r} within {seconds:g} s; check the "
             "names of run and federation, and ask the coordinator"
         )
-    run = seat.channel.read(seat.shared, RunMessage, seat.coordinator).message
-    federation = read_members(seat.channel, seat.shared, run.epoch, seat.coordinator)
-    if federation.members.get(seat.site) != seat.channel.key.public.text:
+    run = hear(seat, RunMessage)
+    members = hear_members(seat, run.message.epoch)
+    if members.message.members.get(seat.site) != seat.channel.key.public.text:
         raise RefusedError(
-            f"{members_key(run.epoch)} does not list site {seat.site!r} with this site's public key; send the key to "
-            "the coordinator, whose next run has it, or correct key_file",
+            f"{members_key(run.message.epoch)} does not list site {seat.site!r} with this site's public key; send the "
+            "key to the coordinator, whose next run has it, or correct key_file",
             code="unknown-signer",
         )
-    return run
+    return Described(run, members)
 
 
 def _is_open(seat: Seat) -> bool | None:
@@ -88,20 +91,22 @@ def _is_open(seat: Seat) -> bool | None:
         return None  # a site may be started before the coordinator
 
 
-def approved_plan(seat: Seat) -> Plan:
+def approved_plan(seat: Seat, run: RunMessage) -> Plan:
     """The run's plan, if it may run here; otherwise the coordinator is told that this site does not take part.
 
-    Raises UnwantedPlanError, RefusedError for a plan that is not what its digest says or has a forbidden operation.
+    Raises UnwantedPlanError, RefusedError for a plan that is not what its digest says or has a forbidden operation,
+    and for a run that asks for more than the plan's recipe says.
     """
     try:
-        return _checked_plan(seat)
+        return _checked_plan(seat, run)
     except (UnwantedPlanError, RefusedError) as error:
         decline(seat, error.code)
         raise
 
 
-def _checked_plan(seat: Seat) -> Plan:
+def _checked_plan(seat: Seat, run: RunMessage) -> Plan:
     plan = fetch_plan(seat)
+    check_run(run, plan.manifest.recipe_model())
     over = why_over_budget(seat.settings, plan.manifest.recipe_model().privacy)
     if over is not None:  # before the approval, which changes nothing about it
         raise OverBudgetError(plan, over)

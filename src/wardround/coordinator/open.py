@@ -13,6 +13,7 @@ from wardround.exchange.records import Peer, Record
 from wardround.plan.format import Plan
 from wardround.plan_store import publish_plan
 from wardround.recipe import Recipe
+from wardround.recipe.bounds import MORE_THAN_APPROVED, why_beyond
 
 
 def rules_of(plan: Plan, changes: dict[str, float | int]) -> Rules:
@@ -52,13 +53,14 @@ def open_run(run: Run, plan: Plan) -> tuple[Run, RunMessage]:
     """Makes the run visible to its sites, or finds it so; returns it with its members, and its description.
 
     Members are those of the moment in which the run was opened, with the keys that they had then, less those who were
-    taken out since. Raises ConfigurationError when the quorum cannot be reached, or when the run is there with other
-    rules.
+    taken out since. Raises ConfigurationError when the quorum cannot be reached, when the run goes beyond what hospitals
+    approve with the plan, or when it is there with other rules.
     """
     if run.rules.quorum > len(run.members):
         raise ConfigurationError(
             f"the quorum is {run.rules.quorum}, the federation has {len(run.members)} members; lower rounds.quorum"
         )
+    _check_covered(run, plan)
     _create_buckets(run)
     found = _found(run)
     epoch = found.message.epoch if found else _publish_members(run)
@@ -67,6 +69,23 @@ def open_run(run: Run, plan: Plan) -> tuple[Run, RunMessage]:
     listed = fetch_members(run.channel, run.shared, epoch, run.me)
     members = _members(run, listed.message)
     return replace(run, members=members, described=digest, listed=listed.digest), message
+
+
+def _check_covered(run: Run, plan: Plan) -> None:
+    rules = run.rules
+    why = why_beyond(
+        plan.manifest.recipe_model(),
+        rounds=rules.rounds,
+        quorum=rules.quorum,
+        evaluate_every=rules.evaluate_every,
+        seed=rules.seed,
+    )
+    if why is not None:
+        raise ConfigurationError(
+            f"the run {why}; hospitals approve a plan with its recipe, and refuse what goes beyond it: change the "
+            "settings, or compile a recipe that says so",
+            code=MORE_THAN_APPROVED,
+        )
 
 
 def _create_buckets(run: Run) -> None:

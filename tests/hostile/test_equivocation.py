@@ -27,48 +27,10 @@ from wardround.exchange.messages import (
     RunMessage,
     UpdateMessage,
 )
-from wardround.plan.format import load_plan
 from wardround.plan.program import Broadcast, Program
 from wardround.site.evidence import EquivocationError
 
 PAIR = ("alder", "birch")
-
-
-@pytest.fixture
-def federation(world: World, request: pytest.FixtureRequest) -> Iterator[Federation]:
-    """A run of its own for every case."""
-    federation = Federation(world, f"hostile-{sha256(request.node.nodeid.encode())[:12]}")
-    yield federation
-    federation.close()
-
-
-@pytest.fixture(scope="module")
-def program(plan_folder: Path) -> Program:
-    return Program(load_plan(plan_folder), threads=1)
-
-
-@pytest.fixture(scope="module")
-def model(plan_folder: Path) -> Broadcast:
-    coordinators = Program(load_plan(plan_folder), threads=1)
-    return coordinators.prepare(coordinators.initialize())
-
-
-@pytest.fixture
-def coordinator(
-    federation: Federation, program: Program, model: Broadcast, tmp_path: Path
-) -> HandCoordinator:
-    return HandCoordinator(federation, program.plan, model, tmp_path)
-
-
-@pytest.fixture
-def alder(federation: Federation, program: Program) -> LiveSite:
-    return LiveSite(federation, "alder", program)
-
-
-@pytest.fixture
-def birch(federation: Federation, tmp_path: Path) -> HandSite:
-    (tmp_path / "birch").mkdir()
-    return HandSite(federation, "birch", tmp_path / "birch")
 
 
 def answer(site: HandSite, number: int, **seen: str) -> None:
@@ -406,23 +368,23 @@ def test_a_site_that_has_evidence_answers_nothing_more_until_a_person_moves_it_a
 
 
 def test_a_site_that_claims_to_have_seen_something_else_is_refused_and_the_run_goes_on(
-    federation: Federation, tmp_path: Path
+    attacked: Federation, tmp_path: Path
 ) -> None:
     lies = ("round", "run", "members")
-    federation.changes = {"rounds": len(lies)}
-    actors = federation.start_all(PAIR)
-    cedar = HandSite(federation, "cedar", tmp_path)
+    attacked.changes = {"rounds": len(lies)}
+    actors = attacked.start_all(PAIR)
+    cedar = HandSite(attacked, "cedar", tmp_path)
     cedar.join()
     for number, what in enumerate(lies, 1):
         answer(cedar, number, **{what: "1" * 64})
     answer(cedar, len(lies) + 1)
     assert [actor.wait() for actor in actors] == [0, 0, 0]
-    *rounds, last = federation.outcomes()
+    *rounds, last = attacked.outcomes()
     refused = [(each.site, each.code) for outcome in rounds for each in outcome.refused]
     assert refused == [("cedar", f"wrong-{what}") for what in lies]
     assert {outcome.accepted for outcome in rounds} == {PAIR}
     assert set(last.claims) == set(last.accepted) == {"alder", "birch", "cedar"}
-    assert not list(federation.folder.rglob("evidence"))
+    assert not list(attacked.folder.rglob("evidence"))
 
 
 # --- outcomes that are none ------------------------------------------------------------------------------------

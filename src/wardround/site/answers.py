@@ -1,18 +1,23 @@
 """What this site has answered, run by run: written down before a byte leaves, so that nothing is answered twice.
 
-<run>/answers.jsonl        each round that was answered, with what and to what
-<run>/compared.txt         numbers of the rounds whose outcome was compared with that answer
-_plans/<digest>.txt        each round that was answered of a plan, over all runs: `<run> <round>`
+    <run>/answers.jsonl               each round that was answered, with what and to what
+    <run>/compared.txt                numbers of the rounds whose outcome was compared with that answer
+    _federation/plans/<digest>.txt    `<run> <round>`: what was answered of a plan over all runs; round 0 is its start
+
+With the work folder this is lost, and then bounded by the exchange alone: a round has one key in the site's bucket.
 """
 
 import logging
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from wardround.exchange.messages import Seen, Split
-from wardround.site.context import Seat
+from wardround.site.approvals import approved_runs
+from wardround.site.context import FEDERATION_WORK, Seat
 from wardround.site.journal import Journal
+from wardround.site.settings import SiteSettings
 
 _LOG = logging.getLogger(__name__)
 
@@ -37,7 +42,7 @@ class Answers:
     def __init__(self, seat: Seat) -> None:
         self._journal = Journal(seat.work / "answers.jsonl")
         self._compared = Journal(seat.work / "compared.txt")
-        self._plan = Journal(seat.federation_work / "plans" / f"{seat.channel.digest}.txt")
+        self._plan = _plan_journal(seat.federation_work, str(seat.channel.digest))
         self._run = seat.channel.run
         self._answers: dict[int, Answer] = {}
         for answer in filter(None, map(_read, self._journal.lines())):
@@ -87,13 +92,39 @@ class Answers:
         )
 
 
+def why_used_up(settings: SiteSettings, digest: str, run: str) -> str | None:
+    """Why a plan that is approved may not be answered in one more run, or None."""
+    most = approved_runs(settings, digest)
+    runs = list(answered_of_plan(_plan_journal(_folder(settings), digest)))
+    # In order of their start, so that of runs which start at once the right number goes on.
+    used = runs.index(run) if run in runs else len(runs)
+    if most is None or used < most:
+        return None
+    return f"is approved here for {most} runs, and {used} have begun"
+
+
+def begin_run(settings: SiteSettings, digest: str, run: str) -> None:
+    """Writes down that a plan is used in a run, once."""
+    journal = _plan_journal(_folder(settings), digest)
+    if run not in answered_of_plan(journal):
+        journal.add(f"{run} 0")
+
+
+def _folder(settings: SiteSettings) -> Path:
+    return settings.work / settings.federation / settings.site / FEDERATION_WORK
+
+
+def _plan_journal(folder: Path, digest: str) -> Journal:
+    return Journal(folder / "plans" / f"{digest}.txt")
+
+
 def answered_of_plan(journal: Journal) -> dict[str, set[int]]:
-    """Run → the rounds that were answered, of a plan."""
+    """Run → the rounds that were answered of a plan, in the order in which the runs began."""
     found: dict[str, set[int]] = {}
     for line in journal.lines():
         run, _, number = line.partition(" ")
         if number.isdecimal():
-            found.setdefault(run, set()).add(int(number))
+            found.setdefault(run, set()).update({int(number)} - {0})
     return found
 
 

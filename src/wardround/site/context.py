@@ -13,6 +13,9 @@ from wardround.exchange.waiting import Rhythm
 from wardround.site.memory import Memory
 from wardround.site.settings import SiteSettings
 
+# Beside the folders of runs, none of which can have this name.
+FEDERATION_WORK = "_federation"
+
 
 @dataclass(frozen=True)
 class Seat:
@@ -44,7 +47,7 @@ class Seat:
     @property
     def federation_work(self) -> Path:
         """The site's folder for what it keeps over all runs; no run can have its name."""
-        return self.work.parent / "_federation"
+        return self.work.parent / FEDERATION_WORK
 
     @cached_property
     def memory(self) -> Memory:

@@ -15,6 +15,7 @@ from wardround.exchange.messages import (
 from wardround.exchange.waiting import wait_until
 from wardround.plan.format import Plan
 from wardround.plan.review import check_operations
+from wardround.site.answers import begin_run, why_used_up
 from wardround.site.approvals import why_not_approved
 from wardround.site.budget import OVER_BUDGET, why_over_budget
 from wardround.site.choose import PatienceError
@@ -45,6 +46,18 @@ class ApprovalError(UnwantedPlanError):
             f"plan {plan.digest} {missing}. Look at it: wardround plan show {plan.folder}; and if it may run, "
             f"wardround site approve {plan.digest}; then start again",
             f"not approved; approve with wardround site approve {plan.digest}",
+        )
+
+
+class UsedUpError(UnwantedPlanError):
+    """The hospital has approved the plan for fewer runs than it would then have answered."""
+
+    code = "runs-used-up"
+
+    def __init__(self, plan: Plan, why: str) -> None:
+        super().__init__(
+            f"plan {plan.digest} {why}. If it may run once more: wardround site approve {plan.digest} with more --runs",
+            f"approved for fewer runs: the plan {why}",
         )
 
 
@@ -113,8 +126,19 @@ def _checked_plan(seat: Seat, run: RunMessage) -> Plan:
     missing = why_not_approved(seat.settings, plan.digest)
     if missing is not None:
         raise ApprovalError(plan, missing)
+    _begin(seat, plan)
     check_operations(plan)
     return plan
+
+
+def _begin(seat: Seat, plan: Plan) -> None:
+    """Counts the run among those that the approval allows."""
+    use = (seat.settings, plan.digest, seat.channel.run)
+    if (used_up := why_used_up(*use)) is None:
+        begin_run(*use)
+        used_up = why_used_up(*use)  # again: another process may have begun another run
+    if used_up is not None:
+        raise UsedUpError(plan, used_up)
 
 
 def decline(seat: Seat, code: str) -> None:

@@ -39,9 +39,7 @@ def model(plan_folder: Path) -> Broadcast:
 
 
 @pytest.fixture
-def coordinator(
-    federation: Federation, program: Program, model: Broadcast, tmp_path: Path
-) -> HandCoordinator:
+def coordinator(attacked: Federation, program: Program, model: Broadcast, tmp_path: Path) -> HandCoordinator:
     return HandCoordinator(attacked, program.plan, model, tmp_path)
 
 

@@ -9,10 +9,11 @@ from federation import FEDERATION, Federation
 from hand import HandSite
 from hand_coordinator import HandCoordinator, LiveSite
 
+from wardround.coordinator.commands import open_run
 from wardround.errors import ConfigurationError, RefusedError
 from wardround.exchange.envelope import TensorFile
-from wardround.exchange.layout import Layout
-from wardround.exchange.messages import DeclinedMessage, JoinMessage, UpdateMessage
+from wardround.exchange.layout import COORDINATOR, Layout
+from wardround.exchange.messages import DeclinedMessage, JoinMessage, RunMessage, UpdateMessage
 from wardround.exchange.store import Store
 from wardround.site.approvals import sign_approval, write_approval
 from wardround.site.plans import UnwantedPlanError
@@ -61,11 +62,16 @@ def test_a_run_that_goes_beyond_the_recipe_is_declined_before_joining(
     assert channel.read(bucket(alder), DeclinedMessage, peer).message.code == "more-than-approved"
 
 
-def test_a_coordinator_does_not_open_a_run_that_hospitals_would_refuse(attacked: Federation) -> None:
+def test_a_coordinator_does_not_open_a_run_that_hospitals_would_refuse(
+    attacked: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in attacked.world.environment(COORDINATOR).items():
+        monkeypatch.setenv(name, value)
     attacked.changes = {"rounds": 1001}
-    actor = attacked.start_coordinator()
-    assert actor.wait() == 1
-    assert ConfigurationError.code not in actor.text() and "more-than-approved" in actor.text()
+    with pytest.raises(ConfigurationError, match="has 1001 rounds; its recipe has 1000") as caught:
+        open_run(attacked.coordinator_settings())
+    assert caught.value.code == "more-than-approved"
+    assert not attacked.view.shared.exists(attacked.view.channel.where(RunMessage))
 
 
 def test_a_steward_may_approve_a_plan_for_so_many_runs(

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from wardround.errors import RefusedError
 from wardround.evaluation.histograms import histogram_of
 from wardround.evaluation.intervals import score_intervals
 from wardround.evaluation.scores import score_split
@@ -23,6 +24,7 @@ from wardround.plan.data import Examples
 from wardround.plan.process import Tensors
 from wardround.plan.program import Program
 from wardround.recipe import Recipe
+from wardround.recipe.bounds import MORE_THAN_APPROVED, last_round
 from wardround.site.check import Invitation, read_broadcast, read_invitation
 from wardround.site.context import Seat, take_seat
 from wardround.site.data import ShardedData
@@ -71,8 +73,8 @@ def evaluate(settings: SiteSettings, stop: threading.Event | None = None) -> Sit
     described = find_run(seat)
     seat = seat.bound_to(described.plan_digest)
     program = Program(approved_plan(seat, described.message), threads=settings.threads)
-    final = hear(seat, FinalMessage).message
-    outcomes = [_outcome(seat, number) for number in range(1, final.rounds + 1)]
+    final = _final(seat, program.recipe)
+    answered, published = _look_at(seat, final.rounds)
     return SiteEvaluation(
         federation=settings.federation,
         run=settings.run,
@@ -80,8 +82,8 @@ def evaluate(settings: SiteSettings, stop: threading.Event | None = None) -> Sit
         plan_digest=program.plan.digest,
         final=final,
         question=question_of(program.recipe),
-        answered=sum(seat.site in outcome.accepted for outcome in outcomes),
-        published=_published(seat.site, outcomes),
+        answered=answered,
+        published=published,
         local=_score(seat, program, final),
     )
 
@@ -106,15 +108,28 @@ def _invitation_of(seat: Seat, final: FinalMessage) -> Invitation | None:
     return next((found for found in invitations if found.message.model == final.champion), None)
 
 
-def _outcome(seat: Seat, number: int) -> OutcomeMessage:
-    return hear(seat, OutcomeMessage, number).message
+def _final(seat: Seat, recipe: Recipe) -> FinalMessage:
+    final = hear(seat, FinalMessage).message
+    if final.rounds > last_round(recipe):
+        raise RefusedError(
+            f"the run is said to have had {final.rounds} rounds; its recipe lets it have {last_round(recipe)}",
+            code=MORE_THAN_APPROVED,
+        )
+    return final
 
 
-def _published(site: str, outcomes: list[OutcomeMessage]) -> Mapping[Split, Figures]:
-    found = (
-        outcome.measured.per_site[site] for outcome in reversed(outcomes) if site in outcome.measured.per_site
-    )
-    return next(found, {})
+def _look_at(seat: Seat, rounds: int) -> tuple[int, Mapping[Split, Figures]]:
+    """In how many rounds this site was counted, and its figures in the last one that has any.
+
+    One outcome is in memory at a time: they are as long as the coordinator likes.
+    """
+    answered: int = 0
+    published: Mapping[Split, Figures] = {}
+    for number in range(1, rounds + 1):
+        outcome = hear(seat, OutcomeMessage, number).message
+        answered += seat.site in outcome.accepted
+        published = outcome.measured.per_site.get(seat.site, published)
+    return answered, published
 
 
 def _score(seat: Seat, program: Program, final: FinalMessage) -> dict[str, Local]:

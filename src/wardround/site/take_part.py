@@ -56,6 +56,12 @@ def take_part(seat: Seat, data: Data, make_program: Callable[[Plan], Program]) -
     program = make_program(approved_plan(seat, described.message))
     part = _Part(seat, described, program, data)
     _join(seat, data)
+    _LOG.info(
+        "%d members are listed, epoch %d: SHA-256 %s, which the other hospitals must have too",
+        len(described.members.message.members),
+        described.message.epoch,
+        described.members.digest,
+    )
     part.answers.tell()
     after = max(newest_round(seat) - 1, 0)
     first = after + 1

@@ -17,21 +17,15 @@ from wardround.site.context import Seat
 from wardround.site.hear import hear
 
 
-def check_run(run: RunMessage, recipe: Recipe) -> None:
-    """Raises RefusedError (`more-than-approved`) for a run that goes beyond its plan's recipe."""
-    why = why_beyond(
+def why_run_beyond(run: RunMessage, recipe: Recipe) -> str | None:
+    """What a run asks beyond its plan's recipe, or None."""
+    return why_beyond(
         recipe,
         rounds=run.rounds,
         quorum=run.quorum,
         evaluate_every=run.evaluate_every,
         seed=run.seed,
     )
-    if why is not None:
-        raise RefusedError(
-            f"the run {why}, which is what was approved; ask the coordinator for a run within it, or for a plan with "
-            "another recipe",
-            code=MORE_THAN_APPROVED,
-        )
 
 
 def check_round(

@@ -74,7 +74,8 @@ def _raise(seat: Seat, told: Mapping[str, Any]) -> NoReturn:
     raise EquivocationError(
         f"{told['what']}. This site takes no more part in run {seat.channel.run!r}; the evidence is in "
         f"{_folder(seat)}: look at what.json there and tell the other hospitals, by telephone, not the coordinator "
-        "alone. To take part again in spite of it, move the folder away",
+        "alone. To take part again in spite of it, move the folder away, and what this site remembers: seen.sha256 "
+        f"beside it and in {seat.federation_work}",
         code=str(told["code"]),
     )
 

@@ -15,12 +15,13 @@ from wardround.exchange.messages import (
 from wardround.exchange.waiting import wait_until
 from wardround.plan.format import Plan
 from wardround.plan.review import check_operations
+from wardround.recipe.bounds import MORE_THAN_APPROVED
 from wardround.site.answers import begin_run, why_used_up
 from wardround.site.approvals import why_not_approved
 from wardround.site.budget import OVER_BUDGET, why_over_budget
 from wardround.site.choose import PatienceError
 from wardround.site.context import Seat
-from wardround.site.covered import check_run
+from wardround.site.covered import why_run_beyond
 from wardround.site.described import Described
 from wardround.site.hear import hear, hear_members
 from wardround.turns import one_at_a_time
@@ -46,6 +47,19 @@ class ApprovalError(UnwantedPlanError):
             f"plan {plan.digest} {missing}. Look at it: wardround plan show {plan.folder}; and if it may run, "
             f"wardround site approve {plan.digest}; then start again",
             f"not approved; approve with wardround site approve {plan.digest}",
+        )
+
+
+class BeyondApprovalError(UnwantedPlanError):
+    """The run asks for more than the plan's recipe says, which is what a hospital approves."""
+
+    code = MORE_THAN_APPROVED
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"the run {why}, which is what was approved; ask the coordinator for a run within it, or for a plan with "
+            "another recipe",
+            f"more than the plan's recipe says: the run {why}",
         )
 
 
@@ -107,8 +121,7 @@ def _is_open(seat: Seat) -> bool | None:
 def approved_plan(seat: Seat, run: RunMessage) -> Plan:
     """The run's plan, if it may run here; otherwise the coordinator is told that this site does not take part.
 
-    Raises UnwantedPlanError, RefusedError for a plan that is not what its digest says or has a forbidden operation,
-    and for a run that asks for more than the plan's recipe says.
+    Raises UnwantedPlanError, RefusedError for a plan that is not what its digest says or has a forbidden operation.
     """
     try:
         return _checked_plan(seat, run)
@@ -119,7 +132,9 @@ def approved_plan(seat: Seat, run: RunMessage) -> Plan:
 
 def _checked_plan(seat: Seat, run: RunMessage) -> Plan:
     plan = fetch_plan(seat)
-    check_run(run, plan.manifest.recipe_model())
+    beyond = why_run_beyond(run, plan.manifest.recipe_model())
+    if beyond is not None:
+        raise BeyondApprovalError(beyond)
     over = why_over_budget(seat.settings, plan.manifest.recipe_model().privacy)
     if over is not None:  # before the approval, which changes nothing about it
         raise OverBudgetError(plan, over)

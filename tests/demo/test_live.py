@@ -18,6 +18,7 @@ from wardround.exchange.messages import (
     OutcomeMessage,
     Refusal,
     RoundMessage,
+    Seen,
     UpdateMessage,
 )
 from wardround.exchange.records import Channel, Peer
@@ -26,6 +27,7 @@ from wardround.local.watch import RunView, Snapshot, follow
 
 SITES = ("alder", "birch")
 DIGEST = "ab" * 32
+SEEN = Seen(round=DIGEST, run=DIGEST, members=DIGEST)
 KEY = SigningKey.generate()
 
 
@@ -107,7 +109,7 @@ def test_a_run_that_is_not_open_yet_shows_who_has_joined(run: Run) -> None:
 def test_an_open_round_counts_the_answers_as_they_come(run: Run) -> None:
     run.say(opened(), 1)
     assert run.view.look().rows[0].answered == ()
-    run.answer("alder", UpdateMessage(site="alder", broadcast=DIGEST), 1)
+    run.answer("alder", UpdateMessage(site="alder", broadcast=DIGEST, seen=SEEN), 1)
     (row,) = run.view.look().rows
     assert (row.status, row.answered, row.asked) == ("open", ("alder",), 2)
 

@@ -88,7 +88,7 @@ def open_run(folder: Path, coordinator: SigningKey, site: SigningKey, plan_folde
         plan_digest=plan.digest,
         epoch=1,
         rounds=2,
-        quorum=1,
+        quorum=2,
         deadline_s=1,
         join_deadline_s=1,
         evaluate_every=1,

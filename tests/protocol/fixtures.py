@@ -15,7 +15,7 @@ name: tiny
 task: {labels: [normal, opacity], image: {modality: [DX], size: [8, 8]}}
 model: {builtin: logistic}
 algorithm: {client: {learning_rate: 0.1, batch_size: 8}}
-rounds: {count: 2, quorum: 2, deadline: 60s, join_deadline: 60s}
+rounds: {count: 1000, quorum: 1, deadline: 60s, join_deadline: 60s}
 evaluation: {every: 1, positive: opacity}
 """
 

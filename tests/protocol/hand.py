@@ -10,7 +10,16 @@ from federation import FEDERATION, Federation
 
 from wardround.exchange.envelope import SigningKey, TensorFile
 from wardround.exchange.layout import COORDINATOR, Layout
-from wardround.exchange.messages import JoinMessage, Message, OutcomeMessage, RoundMessage, UpdateMessage
+from wardround.exchange.membership import fetch_members
+from wardround.exchange.messages import (
+    JoinMessage,
+    Message,
+    OutcomeMessage,
+    RoundMessage,
+    RunMessage,
+    Seen,
+    UpdateMessage,
+)
 from wardround.exchange.records import Channel, Peer, Record, publish_tensors
 from wardround.exchange.store import Store, wait_for_any
 from wardround.plan.format import load_plan
@@ -31,6 +40,10 @@ class HandSite:
     def channel(self) -> Channel:
         key = self.key or self.federation.world.key(self.site)
         return Channel(FEDERATION, self.federation.run, self.site, key, self.federation.digest)
+
+    @cached_property
+    def coordinator(self) -> Peer:
+        return Peer(COORDINATOR, self.federation.world.key(COORDINATOR).public)
 
     @cached_property
     def program(self) -> Program:
@@ -55,14 +68,12 @@ class HandSite:
     def wait_round(self, number: int) -> Record[RoundMessage]:
         """The description of a round, once it is open."""
         self._wait_for(self.channel.where(RoundMessage, number))
-        coordinator = Peer(COORDINATOR, self.federation.world.key(COORDINATOR).public)
-        return self.channel.read(self.shared, RoundMessage, coordinator, round=number)
+        return self.channel.read(self.shared, RoundMessage, self.coordinator, round=number)
 
     def wait_outcome(self, number: int) -> OutcomeMessage:
         """The outcome of a round, once it has closed."""
         self._wait_for(self.channel.where(OutcomeMessage, number))
-        coordinator = Peer(COORDINATOR, self.federation.world.key(COORDINATOR).public)
-        return self.channel.read(self.shared, OutcomeMessage, coordinator, round=number).message
+        return self.channel.read(self.shared, OutcomeMessage, self.coordinator, round=number).message
 
     def zeros(self, opened: Record[RoundMessage]) -> dict[str, np.ndarray]:
         """An update of the legal shapes in which nothing was learned from one example."""
@@ -71,7 +82,15 @@ class HandSite:
 
     def message(self, opened: Record[RoundMessage]) -> UpdateMessage:
         """The message of an honest answer."""
-        return UpdateMessage(site=self.site, broadcast=opened.file("broadcast")[1].sha256)
+        return UpdateMessage(
+            site=self.site, broadcast=opened.file("broadcast")[1].sha256, seen=self.seen(opened)
+        )
+
+    def seen(self, opened: Record[RoundMessage]) -> Seen:
+        """What an honest site says that it saw."""
+        run = self.channel.read(self.shared, RunMessage, self.coordinator)
+        members = fetch_members(self.channel, self.shared, run.message.epoch, self.coordinator)
+        return Seen(round=opened.digest, run=run.digest, members=members.digest)
 
     def upload(self, number: int, tensors: dict[str, np.ndarray]) -> dict[str, TensorFile]:
         """Uploads an update's file."""

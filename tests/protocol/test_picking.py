@@ -231,3 +231,23 @@ def test_a_run_that_is_not_the_coordinators_is_passed_over(ward: Ward) -> None:
     ward.open("genuine", "10:00:00")
     ward.open("forged", "11:00:00", key=SigningKey.generate())
     assert ward.pick() == "genuine"
+
+
+def test_a_run_that_asked_for_more_than_was_approved_is_passed_over(ward: Ward) -> None:
+    ward.open("old", "10:00:00")
+    ward.open("new", "11:00:00")
+    ward.decline("new", code="more-than-approved")
+    assert ward.pick() == "old"
+
+
+def test_a_run_against_whose_coordinator_there_is_evidence_is_passed_over_until_it_is_moved_away(
+    ward: Ward,
+) -> None:
+    ward.open("old", "10:00:00")
+    ward.open("new", "11:00:00")
+    evidence = ward.folder / "work" / "ward" / "alder" / "new" / "evidence"
+    evidence.mkdir(parents=True)
+    (evidence / "what.json").write_text("{}")
+    assert ward.pick() == "old"
+    evidence.rename(evidence.with_name("looked-at"))
+    assert ward.pick() == "new"

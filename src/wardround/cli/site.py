@@ -98,11 +98,15 @@ def approve(
     ] = None,
     federation: Annotated[str, typer.Option(help="With --key: the federation.")] = "",
     site: Annotated[str, typer.Option(help="With --key: this site's name in it.")] = "",
+    runs: Annotated[
+        int | None,
+        typer.Option(min=1, help="With --key: in how many runs it may be trained; any number if not given."),
+    ] = None,
 ) -> None:
     """Allow a plan to run at this site. Where the settings name data stewards' keys, only a signed approval counts."""
     from wardround.exchange.envelope import SigningKey
     from wardround.site.approvals import sign_approval, write_approval
 
-    signed = b"" if key is None else sign_approval(digest, federation, site, SigningKey.load(key))
+    signed = b"" if key is None else sign_approval(digest, federation, site, SigningKey.load(key), runs)
     said = write_approval(approvals, digest, signed)
     typer.echo(f"approved{', signed' if signed else ''}: {said}")

@@ -1,7 +1,7 @@
 """One site's update, checked in the order of what each check costs: words, size, file, numbers."""
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wardround.coordinator.context import Run
@@ -10,7 +10,7 @@ from wardround.coordinator.rounds import Model, OpenRound
 from wardround.errors import RefusedError
 from wardround.exchange.envelope import TensorFile
 from wardround.exchange.errors import MissingError, OversizedError
-from wardround.exchange.messages import AcceptedFile, Refusal, UpdateMessage
+from wardround.exchange.messages import AcceptedFile, Refusal, Seen, UpdateMessage
 from wardround.exchange.records import Record, file_spec
 from wardround.exchange.store import Readable
 from wardround.exchange.tensors import expected_size, read_tensors
@@ -18,19 +18,26 @@ from wardround.plan.checks import Site, check_update
 from wardround.plan.process import Tensors
 from wardround.plan.program import Program
 
+# What a site says that it saw → the code of the refusal when the coordinator has published something else.
+_SEEN = {"round": "wrong-round", "run": "wrong-run", "members": "wrong-members"}
+
 
 @dataclass(frozen=True)
 class Spooled:
-    """An update that lies on this machine's disk; its words were checked, its numbers not yet."""
+    """An update that lies on this machine's disk; its words were checked, its numbers not yet.
+
+    `claim`: the `update.json` that commits it, as the site signed it.
+    """
 
     site: str
     name: str
     file: TensorFile
     path: Path
+    claim: str = ""
 
     def accepted(self) -> AcceptedFile:
         """What the decision records of it."""
-        return AcceptedFile(file=self.name, sha256=self.file.sha256, size=self.file.size)
+        return AcceptedFile(file=self.name, sha256=self.file.sha256, size=self.file.size, claim=self.claim)
 
 
 class Desk:
@@ -51,7 +58,7 @@ class Desk:
             run, number = self._run, self._round.number
             record = run.channel.read(run.site(site), UpdateMessage, run.members[site], round=number)
             name, file = self._check_words(site, record)
-            return self.download(site, name, file)
+            return replace(self.download(site, name, file), claim=record.data.decode())
         except RefusedError as error:
             return refusal(site, error)
         except MissingError:  # `update.json` was there when it was seen
@@ -114,6 +121,7 @@ class Desk:
             raise RefusedError(
                 f"the update says it is of {said.site!r}; it lies at {site!r}", code="unknown-signer"
             )
+        self._check_seen(said.seen)
         if said.broadcast != self._round.broadcast:
             raise RefusedError(
                 f"the update answers broadcast {said.broadcast}; this round's is {self._round.broadcast}",
@@ -122,6 +130,16 @@ class Desk:
         if file.size > self._limit:
             raise OversizedError(name, file.size, self._limit)
         return name, file
+
+    def _check_seen(self, said: Seen) -> None:
+        mine = self._round.seen(self._run)
+        for what, code in _SEEN.items():
+            if getattr(said, what) != getattr(mine, what):
+                raise RefusedError(
+                    f"the update answers another {what}: its site saw SHA-256 {getattr(said, what)}; "
+                    f"published is {getattr(mine, what)}",
+                    code=code,
+                )
 
 
 def _download(store: Readable, key: str, path: Path, file: TensorFile) -> None:

@@ -43,8 +43,8 @@ class Clock:
 
 def play_round(
     run: Run, program: Program, opened: OpenRound, model: Model, members: Members, clock: Clock
-) -> tuple[OutcomeMessage, Model]:
-    """Collects, adds up and publishes the outcome of an open round; returns it and the newest model.
+) -> tuple[OutcomeMessage, str, Model]:
+    """Collects, adds up and publishes the outcome of an open round; returns it, its bytes' SHA-256 and the newest model.
 
     Killed anywhere and called again, it goes on after the last thing that it wrote.
     """
@@ -53,8 +53,8 @@ def play_round(
     with ThreadPoolExecutor(1, thread_name_prefix="beside") as beside:
         closing = _Closing(run, program, opened, model, members, tally, beside)
         outcome, newest = closing.close(clock)
-    run.channel.write(run.shared, outcome, round=opened.number)
-    return outcome, newest
+    digest = run.channel.write(run.shared, outcome, round=opened.number)
+    return outcome, digest, newest
 
 
 class _Closing:
@@ -85,7 +85,7 @@ class _Closing:
             decision, measured, newest = self._compute(decision)
             self._recorded.result()
         self._desk.clear()
-        return _outcome(self._round, decision, measured, self._reaches(decision), clock), newest
+        return _outcome(self._run, self._round, decision, measured, self._reaches(decision), clock), newest
 
     def _decide(self) -> CollectedMessage:
         """Who is counted: as it was decided before a restart, or by what comes now."""
@@ -146,7 +146,12 @@ def _status(opened: OpenRound, reached: bool) -> Literal["completed", "evaluated
 
 
 def _outcome(
-    opened: OpenRound, collected: CollectedMessage, measured: Measured, reached: bool, clock: Clock
+    run: Run,
+    opened: OpenRound,
+    collected: CollectedMessage,
+    measured: Measured,
+    reached: bool,
+    clock: Clock,
 ) -> OutcomeMessage:
     return OutcomeMessage(
         status=_status(opened, reached),
@@ -157,4 +162,6 @@ def _outcome(
         declined=collected.declined,
         measured=measured,
         seconds=clock.seconds,
+        seen=opened.seen(run),
+        claims={site: accepted.claim for site, accepted in collected.accepted.items()},
     )

@@ -60,6 +60,7 @@ class Run:
     """One run as the coordinator sees it. `spool`: a folder for files that may be lost.
 
     `exchange` waits for a server that is away; `direct`, the same one, does not: by it sites' buckets are read.
+    `described`, `listed`: the SHA-256 of `run.json` and of the list of members, once the run is open.
     """
 
     channel: Channel
@@ -70,6 +71,8 @@ class Run:
     spool: Path
     stop: threading.Event
     observe: Callable[[Event], None] = log_event
+    described: str = ""
+    listed: str = ""
     _sites: dict[str, SiteStore] = field(default_factory=dict)
 
     @property

@@ -1,12 +1,12 @@
 """What has happened in a run so far, and what therefore comes next. Pure, but for the reading."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from wardround.coordinator.context import Rules
 from wardround.exchange.messages import OutcomeMessage
-from wardround.exchange.records import Channel
+from wardround.exchange.records import Channel, Record
 from wardround.exchange.store import Store
 
 Step = Literal["train", "evaluate", "finished", "early-stopped", "abandoned"]
@@ -17,13 +17,14 @@ _MEASURES = {"val_auc": ("auroc", True), "val_loss": ("loss", False), "val_accur
 
 @dataclass(frozen=True)
 class History:
-    """The outcomes of a run; round n is at place n - 1."""
+    """The outcomes of a run; round n is at place n - 1. `newest`: the SHA-256 of the last outcome's bytes."""
 
     outcomes: tuple[OutcomeMessage, ...] = ()
+    newest: str | None = None
 
-    def add(self, outcome: OutcomeMessage) -> "History":
-        """The history after one more round."""
-        return replace(self, outcomes=(*self.outcomes, outcome))
+    def add(self, outcome: OutcomeMessage, digest: str) -> "History":
+        """The history after one more round, whose outcome's bytes have this SHA-256."""
+        return History((*self.outcomes, outcome), digest)
 
     @property
     def completed(self) -> list[int]:
@@ -107,11 +108,14 @@ def splits_of(history: History, step: Step, rules: Rules) -> tuple[Literal["vali
 
 def read_history(mine: Channel, shared: Store) -> History:
     """The history of my run in the federation's bucket. Raises RefusedError when somebody else wrote there."""
-    return History(tuple(_outcomes(mine, shared)))
+    history = History()
+    for record in _outcomes(mine, shared):
+        history = history.add(record.message, record.digest)
+    return history
 
 
-def _outcomes(mine: Channel, shared: Store) -> Iterator[OutcomeMessage]:
+def _outcomes(mine: Channel, shared: Store) -> Iterator[Record[OutcomeMessage]]:
     there, number = set(shared.list(mine.keys.rounds)), 1
     while mine.where(OutcomeMessage, number) in there:
-        yield mine.read(shared, OutcomeMessage, mine.author, round=number).message
+        yield mine.read(shared, OutcomeMessage, mine.author, round=number)
         number += 1

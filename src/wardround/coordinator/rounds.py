@@ -8,7 +8,7 @@ from wardround.coordinator.history import History, Step, splits_of
 from wardround.coordinator.members import Members, cohort
 from wardround.exchange.envelope import TensorFile
 from wardround.exchange.errors import MissingError
-from wardround.exchange.messages import RoundMessage
+from wardround.exchange.messages import RoundMessage, Seen
 from wardround.exchange.records import publish_tensors
 from wardround.plan.process import Tensors
 from wardround.plan.program import Program
@@ -34,11 +34,16 @@ class Model:
 
 @dataclass(frozen=True)
 class OpenRound:
-    """A round that sites can see; `broadcast` is the SHA-256 of what they answer."""
+    """A round that sites can see; `broadcast` is the SHA-256 of what they answer, `digest` that of `round.json`."""
 
     number: int
     message: RoundMessage
     broadcast: str
+    digest: str
+
+    def seen(self, run: Run) -> Seen:
+        """What a site that answers it must have seen."""
+        return Seen(round=self.digest, run=run.described, members=run.listed)
 
 
 def find_round(run: Run, number: int) -> OpenRound | None:
@@ -47,7 +52,7 @@ def find_round(run: Run, number: int) -> OpenRound | None:
         record = run.channel.read(run.shared, RoundMessage, run.me, round=number)
     except MissingError:
         return None
-    return OpenRound(number, record.message, record.file("broadcast")[1].sha256)
+    return OpenRound(number, record.message, record.file("broadcast")[1].sha256, record.digest)
 
 
 def draft_round(run: Run, program: Program, number: int, state: Tensors) -> Draft:
@@ -72,8 +77,9 @@ def open_round(
         splits=splits_of(history, step, run.rules),
         cohort=cohort(members.joined, history.missing),
         aliases=dict(draft.aliases),
+        previous=history.newest,
     )
-    run.channel.write(run.shared, message, round=number, tensors=draft.files)
+    digest = run.channel.write(run.shared, message, round=number, tensors=draft.files)
     run.observe(Event("opened", number, text=f"{message.purpose}, waits for {len(message.cohort)} sites"))
     (file,) = draft.files.values()
-    return OpenRound(number, message, file.sha256)
+    return OpenRound(number, message, file.sha256, digest)

@@ -52,8 +52,8 @@ def _play(run: Run, program: Program, history: History, register: Register | Non
     while (step := next_step(history, run.rules)) not in ENDS:
         if (abandoned := find_final(run.channel, run.shared)) is not None:
             return abandoned
-        outcome, model = _round(run, program, step, opened, model, history, members)
-        opened, history = None, history.add(outcome)
+        outcome, digest, model = _round(run, program, step, opened, model, history, members)
+        opened, history = None, history.add(outcome, digest)
         _tell(register, history)
     return end_run(run.channel, run.shared, final_of(history, step, run.rules.measure))
 
@@ -66,14 +66,14 @@ def _round(
     model: Model,
     history: History,
     members: Members,
-) -> tuple[OutcomeMessage, Model]:
+) -> tuple[OutcomeMessage, str, Model]:
     clock = Clock()
     with clock.phase("open"):
         opened = opened or open_round(run, program, step, model, history, members)
-    outcome, newest = play_round(run, program, opened, model, members, clock)
+    outcome, digest, newest = play_round(run, program, opened, model, members, clock)
     text = f"{outcome.status}, {len(outcome.accepted)} of {len(members.joined)} sites"
     run.observe(Event("closed", opened.number, text=text, figures=outcome))
-    return outcome, newest
+    return outcome, digest, newest
 
 
 def _tell(register: Register | None, history: History) -> None:

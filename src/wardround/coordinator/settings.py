@@ -16,8 +16,9 @@ class CoordinatorSettings(BaseModel):
     site → public key, 64 hexadecimal digits. `plan_digest`: the plan, which is fetched from the federation's bucket;
     or `plan`, its folder; with both, the folder must hold that plan. `work`: a folder for files that may be lost.
     `run`: its name; without one it is made of the recipe's name, the digest and `run_id`, which a job that is
-    started again has to give again: Kubeflow's id of its own run. `rounds`, `quorum`, `deadline_s`,
-    `join_deadline_s`: None takes the recipe's. `outage_s`: how long an exchange that is away is waited for.
+    started again has to give again: Kubeflow's id of its own run. `rounds` (at most the recipe's), `quorum` (at least
+    the recipe's), `deadline_s`, `join_deadline_s`: None takes the recipe's. `outage_s`: how long an exchange that is
+    away is waited for.
     `tracking_uri`: MLflow; None registers nothing; `registry_outage_s`: how long it may be away before its rounds
     are left for the next start.
     """

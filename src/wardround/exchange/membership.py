@@ -12,7 +12,7 @@ import re
 from wardround.errors import RefusedError
 from wardround.exchange.layout import FEDERATION_KEY
 from wardround.exchange.messages import FederationMessage
-from wardround.exchange.records import MESSAGE_LIMIT, Channel, Peer
+from wardround.exchange.records import MESSAGE_LIMIT, Channel, Peer, Record
 from wardround.exchange.store import Store, put_idempotent
 
 _LATER = re.compile(r"federation-([0-9]{6,})\.json", re.ASCII)
@@ -32,11 +32,16 @@ def newest_epoch(store: Store) -> int:
 
 def read_members(channel: Channel, store: Store, epoch: int, coordinator: Peer) -> FederationMessage:
     """An epoch's list. Raises MissingError; RefusedError for one that the coordinator has not signed as this epoch's."""
+    return fetch_members(channel, store, epoch, coordinator).message
+
+
+def fetch_members(channel: Channel, store: Store, epoch: int, coordinator: Peer) -> Record[FederationMessage]:
+    """`read_members`, with the bytes that the list was read from."""
     key = members_key(epoch)
-    message = channel.open(store.get(key, limit=MESSAGE_LIMIT), FederationMessage, coordinator).message
-    if message.epoch != epoch:
-        raise RefusedError(f"{key} is the list of epoch {message.epoch}", code="malformed")
-    return message
+    record = channel.open(store.get(key, limit=MESSAGE_LIMIT), FederationMessage, coordinator)
+    if record.message.epoch != epoch:
+        raise RefusedError(f"{key} is the list of epoch {record.message.epoch}", code="malformed")
+    return record
 
 
 def publish_members(channel: Channel, store: Store, coordinator: str, members: dict[str, str]) -> int:

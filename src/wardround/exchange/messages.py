@@ -32,6 +32,9 @@ Split = Literal["validation", "test"]
 Examples = Annotated[int, Field(ge=0, le=2**30)]
 Name = Annotated[str, Field(min_length=1, max_length=512)]
 
+# A signed `update.json` as it stands, in another message: what a site said, in words that nobody else can change.
+Claim = Annotated[str, Field(min_length=1, max_length=4096)]
+
 # Figures by name. Numbers, lists of numbers (histograms), or None where a figure is not defined.
 Figures = dict[str, JsonValue]
 
@@ -93,7 +96,8 @@ class RoundMessage(Message):
     """An open round: train on the broadcast, or only evaluate it.
 
     `splits`: on which splits the broadcast model is evaluated. `aliases`: a broadcast tensor that is equal
-    to another one, and so not sent, → that other one.
+    to another one, and so not sent, → that other one. `previous`: the SHA-256 of the outcome of the round before, None
+    in the first: so who answers a round has said what happened in all rounds before it.
     """
 
     kind: ClassVar[str] = "round"
@@ -102,6 +106,7 @@ class RoundMessage(Message):
     splits: tuple[Split, ...] = ()
     cohort: tuple[Site, ...]
     aliases: dict[Name, Name] = {}
+    previous: Sha256 | None = None
 
     def parts(self) -> tuple[str, ...]:
         """The parts of an update of this round, as `plan.program` names them."""
@@ -116,15 +121,26 @@ class PresentMessage(Message):
     site: Site
 
 
+class Seen(Message):
+    """The coordinator's word as one party has it: the SHA-256 of the bytes of `round.json`, `run.json` and the list of
+    members."""
+
+    kind: ClassVar[str] = "seen"
+    round: Sha256
+    run: Sha256
+    members: Sha256
+
+
 class UpdateMessage(Message):
     """A site's answer; the numbers are in the tensor file that the envelope commits.
 
-    `broadcast`: the SHA-256 of the broadcast that it answers.
+    `broadcast`: the SHA-256 of the broadcast that it answers. `seen`: what the coordinator has shown to this site.
     """
 
     kind: ClassVar[str] = "update"
     site: Site
     broadcast: Sha256
+    seen: Seen
 
 
 class Refusal(Message):
@@ -137,12 +153,13 @@ class Refusal(Message):
 
 
 class AcceptedFile(Message):
-    """An update that counts: its file in the site's round folder."""
+    """An update that counts: its file in the site's round folder, and `claim`, the `update.json` that commits it."""
 
     kind: ClassVar[str] = "accepted"
     file: Name
     sha256: Sha256
     size: Count
+    claim: Claim
 
 
 class CollectedMessage(Message):
@@ -188,6 +205,8 @@ class OutcomeMessage(Message):
     """The coordinator's account of a round. `model`: the broadcast model, which `evaluation` is about.
 
     `missing`: had joined, and did not answer; `declined`: members who said that they do not take part → why.
+    `seen`: what the coordinator has published; `claims`: accepted site → the `update.json` that it signed, so that
+    every site can see what every other one was shown.
     """
 
     kind: ClassVar[str] = "outcome"
@@ -199,6 +218,8 @@ class OutcomeMessage(Message):
     declined: dict[Site, Code] = {}
     measured: Measured = Measured()
     seconds: dict[str, Seconds] = {}
+    seen: Seen | None = None
+    claims: dict[Site, Claim] = {}
 
 
 class FinalMessage(Message):

@@ -8,8 +8,9 @@ a step that is repeated after a crash and yields other bytes writes beside the f
 (docs/decisions/0002-content-addressed-tensors.md).
 """
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -39,10 +40,16 @@ class Peer:
 
 @dataclass(frozen=True)
 class Record(Generic[M]):
-    """A message that was read and checked, and the tensor files that it commits."""
+    """A message that was read and checked, the tensor files that it commits, and its bytes as they were read."""
 
     message: M
     tensors: Mapping[str, TensorFile]
+    data: bytes = field(repr=False)
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 (hexadecimal) of the bytes, by which others refer to it."""
+        return hashlib.sha256(self.data).hexdigest()
 
     def file(self, stem: str) -> tuple[str, TensorFile]:
         """The one tensor file, which must be called `<stem>-<start of its SHA-256>.safetensors`.
@@ -89,9 +96,14 @@ class Channel:
         *,
         round: int | None = None,
         tensors: Mapping[str, TensorFile] | None = None,
-    ) -> None:
-        """Publishes a message; finding the same one there is fine. Raises ConflictError for another."""
-        put_idempotent(store, self.where(type(message), round), self.seal(message, round, tensors))
+    ) -> str:
+        """Publishes a message and returns the SHA-256 (hexadecimal) of its bytes; finding the same one there is fine.
+
+        Raises ConflictError for another.
+        """
+        data = self.seal(message, round, tensors)
+        put_idempotent(store, self.where(type(message), round), data)
+        return hashlib.sha256(data).hexdigest()
 
     def seal(
         self, message: Message, round: int | None = None, tensors: Mapping[str, TensorFile] | None = None
@@ -113,7 +125,7 @@ class Channel:
         envelope = open_envelope(
             data, kind=model.kind, binding=binding, signer=peer.name, public_key=peer.key
         )
-        return Record(envelope.read(model), envelope.tensors)
+        return Record(envelope.read(model), envelope.tensors, data)
 
     def where(self, model: type[Message], round: int | None = None) -> str:
         """The key of a message."""

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from wardround.errors import RefusedError
 from wardround.exchange.envelope import TensorFile
 from wardround.exchange.errors import OversizedError
@@ -12,26 +14,32 @@ from wardround.exchange.tensors import TensorSpec, expected_size, read_tensors
 from wardround.plan.process import Tensors
 from wardround.plan.program import Program
 from wardround.site.context import Seat
+from wardround.site.hear import hear_round
+from wardround.text import foreign
 
 
 @dataclass(frozen=True)
 class Invitation:
-    """A round that the coordinator opened; `name` and `file` are its broadcast."""
+    """A round that the coordinator opened; `name` and `file` are its broadcast, `digest` the SHA-256 of `round.json`."""
 
     number: int
     message: RoundMessage
     name: str
     file: TensorFile
+    digest: str
 
 
 def read_invitation(seat: Seat, number: int) -> Invitation:
-    """The signed description of an open round. Raises RefusedError."""
-    record = seat.channel.read(seat.shared, RoundMessage, seat.coordinator, round=number)
-    return Invitation(number, record.message, *record.file("broadcast"))
+    """The signed description of an open round. Raises RefusedError, EquivocationError."""
+    record = hear_round(seat, number)
+    return Invitation(number, record.message, *record.file("broadcast"), record.digest)
 
 
 def read_broadcast(seat: Seat, program: Program, invitation: Invitation) -> Tensors:
-    """All broadcast tensors, equal ones that were sent once included. Raises RefusedError."""
+    """All broadcast tensors, equal ones that were sent once included.
+
+    Raises RefusedError: the codes of `read_tensors`, `oversized`, and `not-finite` for a model that has diverged.
+    """
     aliases, file = invitation.message.aliases, invitation.file
     spec = sent_spec(file_spec(program.broadcast_spec), aliases)
     if file.size > expected_size(spec):
@@ -43,7 +51,19 @@ def read_broadcast(seat: Seat, program: Program, invitation: Invitation) -> Tens
         tensors = read_tensors(path, spec, file)
     finally:
         path.unlink()
+    _check_finite(tensors)
     return tensors | {alias: tensors[name] for alias, name in aliases.items()}
+
+
+def _check_finite(tensors: Tensors) -> None:
+    # Nothing can be learned from such a model: whatever is made of it is not finite, and would not be counted.
+    for name, value in tensors.items():
+        if np.issubdtype(value.dtype, np.floating) and not np.isfinite(value).all():
+            raise RefusedError(
+                f"broadcast tensor {foreign(name)!r} holds values that are NaN or infinite: the model has diverged, or "
+                "its coordinator sends what is none; nothing was computed",
+                code="not-finite",
+            )
 
 
 def sent_spec(spec: dict[str, TensorSpec], aliases: Mapping[str, str]) -> dict[str, TensorSpec]:

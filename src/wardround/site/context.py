@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from wardround.exchange.envelope import PublicKey, SigningKey
@@ -9,7 +10,11 @@ from wardround.exchange.layout import COORDINATOR, Layout
 from wardround.exchange.records import Channel, Peer
 from wardround.exchange.store import Exchange, Store
 from wardround.exchange.waiting import Rhythm
+from wardround.site.memory import Memory
 from wardround.site.settings import SiteSettings
+
+# Beside the folders of runs, none of which can have this name.
+FEDERATION_WORK = "_federation"
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,16 @@ class Seat:
     def own(self) -> Store:
         """The site's own bucket."""
         return self.exchange.store(Layout(self.channel.federation).site(self.site))
+
+    @property
+    def federation_work(self) -> Path:
+        """The site's folder for what it keeps over all runs; no run can have its name."""
+        return self.work.parent / FEDERATION_WORK
+
+    @cached_property
+    def memory(self) -> Memory:
+        """What the coordinator has shown to this site in this run."""
+        return Memory(self.work)
 
     def bound_to(self, digest: str) -> "Seat":
         """The same seat, with everything it signs and reads bound to a plan."""

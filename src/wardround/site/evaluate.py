@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import isfinite, nan
 from typing import Any
 
+from wardround.errors import RefusedError
 from wardround.evaluation import sums
 from wardround.evaluation.intervals import Interval, score_intervals
 from wardround.evaluation.scores import score_split
@@ -22,9 +23,11 @@ from wardround.plan.data import Examples
 from wardround.plan.process import Tensors
 from wardround.plan.program import Program
 from wardround.recipe import Recipe
+from wardround.recipe.bounds import MORE_THAN_APPROVED, last_round
 from wardround.site.check import Invitation, read_broadcast, read_invitation
 from wardround.site.context import Seat, take_seat
 from wardround.site.data import ShardedData
+from wardround.site.hear import hear
 from wardround.site.plans import approved_plan, find_run
 from wardround.site.settings import SiteSettings
 
@@ -70,10 +73,11 @@ def evaluate(settings: SiteSettings, stop: threading.Event | None = None) -> Sit
     stop = stop or threading.Event()
     exchange = open_patient(settings.exchange, settings.outage_s, stop)
     seat = take_seat(settings, exchange, stop)
-    seat = seat.bound_to(find_run(seat).plan_digest)
-    program = Program(approved_plan(seat), threads=settings.threads)
-    final = seat.channel.read(seat.shared, FinalMessage, seat.coordinator).message
-    outcomes = [_outcome(seat, number) for number in range(1, final.rounds + 1)]
+    described = find_run(seat)
+    seat = seat.bound_to(described.plan_digest)
+    program = Program(approved_plan(seat, described.message), threads=settings.threads)
+    final = _final(seat, program.recipe)
+    answered, published = _look_at(seat, final.rounds)
     return SiteEvaluation(
         federation=settings.federation,
         run=settings.run,
@@ -81,8 +85,8 @@ def evaluate(settings: SiteSettings, stop: threading.Event | None = None) -> Sit
         plan_digest=program.plan.digest,
         final=final,
         question=question_of(program.recipe),
-        answered=sum(seat.site in outcome.accepted for outcome in outcomes),
-        published=_published(seat.site, outcomes),
+        answered=answered,
+        published=published,
         local=_score(seat, program, final),
     )
 
@@ -105,15 +109,28 @@ def _invitation_of(seat: Seat, final: FinalMessage) -> Invitation | None:
     return next((found for found in invitations if found.message.model == final.champion), None)
 
 
-def _outcome(seat: Seat, number: int) -> OutcomeMessage:
-    return seat.channel.read(seat.shared, OutcomeMessage, seat.coordinator, round=number).message
+def _final(seat: Seat, recipe: Recipe) -> FinalMessage:
+    final = hear(seat, FinalMessage).message
+    if final.rounds > last_round(recipe):
+        raise RefusedError(
+            f"the run is said to have had {final.rounds} rounds; its recipe lets it have {last_round(recipe)}",
+            code=MORE_THAN_APPROVED,
+        )
+    return final
 
 
-def _published(site: str, outcomes: list[OutcomeMessage]) -> Mapping[Split, Figures]:
-    found = (
-        outcome.measured.per_site[site] for outcome in reversed(outcomes) if site in outcome.measured.per_site
-    )
-    return next(found, {})
+def _look_at(seat: Seat, rounds: int) -> tuple[int, Mapping[Split, Figures]]:
+    """In how many rounds this site was counted, and its figures in the last one that has any.
+
+    One outcome is in memory at a time: they are as long as the coordinator likes.
+    """
+    answered: int = 0
+    published: Mapping[Split, Figures] = {}
+    for number in range(1, rounds + 1):
+        outcome = hear(seat, OutcomeMessage, number).message
+        answered += seat.site in outcome.accepted
+        published = outcome.measured.per_site.get(seat.site, published)
+    return answered, published
 
 
 def _score(seat: Seat, program: Program, final: FinalMessage) -> dict[str, Local]:

@@ -65,8 +65,9 @@ def preprocess(
     if run is None:
         return None
     seat = take_seat(settings.model_copy(update={"run": run}), exchange, stop)
-    seat = seat.bound_to(find_run(seat).plan_digest)
-    plan = approved_plan(seat)
+    described = find_run(seat)
+    seat = seat.bound_to(described.plan_digest)
+    plan = approved_plan(seat, described.message)
     task = plan.manifest.recipe_model().task
     folder = settings.work / "datasets" / dataset_name(task)
     chosen = intake_settings(task, source, settings.work / "split.key").model_copy(update=_chosen(settings))

@@ -18,8 +18,11 @@ from wardround.exchange.messages import DeclinedMessage, RunMessage
 from wardround.exchange.records import Channel, Peer
 from wardround.exchange.store import Exchange, Store
 from wardround.exchange.waiting import wait_until
+from wardround.recipe.bounds import MORE_THAN_APPROVED
+from wardround.site.answers import why_used_up
 from wardround.site.approvals import why_not_approved
 from wardround.site.budget import OVER_BUDGET
+from wardround.site.evidence import is_accused
 from wardround.site.settings import SiteSettings
 
 _LOG = logging.getLogger(__name__)
@@ -114,14 +117,21 @@ class Picker:
 
     def _is_declined(self, run: str, message: RunMessage) -> bool:
         """Whether this site has said that it does not take part, and its reason is one still."""
-        missing = why_not_approved(self._settings, message.plan_digest)
+        settings, digest = self._settings, message.plan_digest
+        if is_accused(settings.work / settings.federation / settings.site / run):
+            return self._pass_over(
+                run, message, "is of a run against whose coordinator there is evidence here"
+            )
+        missing = why_not_approved(settings, digest) or why_used_up(settings, digest, run)
         over = "is over the privacy budget" if self._settings.privacy_budget else None
-        if missing is None and over is None:
-            return False
         code = self._declined_with(run, message)
-        why = missing or (over if code == OVER_BUDGET else None)
+        beyond = "asks for more than was approved" if code == MORE_THAN_APPROVED else None
+        why = missing or beyond or (over if code == OVER_BUDGET else None)
         if code is None or why is None:
             return False
+        return self._pass_over(run, message, why)
+
+    def _pass_over(self, run: str, message: RunMessage, why: str) -> bool:
         if run not in self._passed_over:
             self._passed_over.add(run)
             _LOG.warning("run %s is passed over: plan %s %s", run, message.plan_digest, why)

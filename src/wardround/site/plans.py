@@ -5,7 +5,7 @@ import logging
 from wardround import plan_store
 from wardround.errors import RefusedError, WardroundError
 from wardround.exchange.errors import ConflictError, ExchangeError, MissingBucketError
-from wardround.exchange.membership import members_key, read_members
+from wardround.exchange.membership import members_key
 from wardround.exchange.messages import (
     DeclinedMessage,
     FinalMessage,
@@ -15,10 +15,15 @@ from wardround.exchange.messages import (
 from wardround.exchange.waiting import wait_until
 from wardround.plan.format import Plan
 from wardround.plan.review import check_operations
+from wardround.recipe.bounds import MORE_THAN_APPROVED
+from wardround.site.answers import begin_run, why_used_up
 from wardround.site.approvals import why_not_approved
 from wardround.site.budget import OVER_BUDGET, why_over_budget
 from wardround.site.choose import PatienceError
 from wardround.site.context import Seat
+from wardround.site.covered import why_run_beyond
+from wardround.site.described import Described
+from wardround.site.hear import hear, hear_members
 from wardround.turns import one_at_a_time
 
 _LOG = logging.getLogger(__name__)
@@ -45,6 +50,31 @@ class ApprovalError(UnwantedPlanError):
         )
 
 
+class BeyondApprovalError(UnwantedPlanError):
+    """The run asks for more than the plan's recipe says, which is what a hospital approves."""
+
+    code = MORE_THAN_APPROVED
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"the run {why}, which is what was approved; ask the coordinator for a run within it, or for a plan with "
+            "another recipe",
+            f"more than the plan's recipe says: the run {why}",
+        )
+
+
+class UsedUpError(UnwantedPlanError):
+    """The hospital has approved the plan for fewer runs than it would then have answered."""
+
+    code = "runs-used-up"
+
+    def __init__(self, plan: Plan, why: str) -> None:
+        super().__init__(
+            f"plan {plan.digest} {why}. If it may run once more: wardround site approve {plan.digest} with more --runs",
+            f"approved for fewer runs: the plan {why}",
+        )
+
+
 class OverBudgetError(UnwantedPlanError):
     """The plan would reveal more of a patient than the hospital's budget has."""
 
@@ -58,11 +88,11 @@ class OverBudgetError(UnwantedPlanError):
         )
 
 
-def find_run(seat: Seat) -> RunMessage:
-    """The run's signed description, once it is there.
+def find_run(seat: Seat) -> Described:
+    """The run's signed description with the list of its members, once it is there.
 
     Raises PatienceError after `start_wait_s`; RefusedError when the coordinator's signature is not made with
-    the pinned key, or this site's key is not the member's.
+    the pinned key, or this site's key is not the member's; EquivocationError when either is not what it was.
     """
     seconds = seat.settings.start_wait_s
     if wait_until([seat.shared], lambda: _is_open(seat), seconds=seconds, stop=seat.stop) is None:
@@ -70,15 +100,15 @@ def find_run(seat: Seat) -> RunMessage:
             f"run {seat.channel.run!r} was not opened in bucket {seat.shared.name!r} within {seconds:g} s; check the "
             "names of run and federation, and ask the coordinator"
         )
-    run = seat.channel.read(seat.shared, RunMessage, seat.coordinator).message
-    federation = read_members(seat.channel, seat.shared, run.epoch, seat.coordinator)
-    if federation.members.get(seat.site) != seat.channel.key.public.text:
+    run = hear(seat, RunMessage)
+    members = hear_members(seat, run.message.epoch)
+    if members.message.members.get(seat.site) != seat.channel.key.public.text:
         raise RefusedError(
-            f"{members_key(run.epoch)} does not list site {seat.site!r} with this site's public key; send the key to "
-            "the coordinator, whose next run has it, or correct key_file",
+            f"{members_key(run.message.epoch)} does not list site {seat.site!r} with this site's public key; send the "
+            "key to the coordinator, whose next run has it, or correct key_file",
             code="unknown-signer",
         )
-    return run
+    return Described(run, members)
 
 
 def _is_open(seat: Seat) -> bool | None:
@@ -88,28 +118,42 @@ def _is_open(seat: Seat) -> bool | None:
         return None  # a site may be started before the coordinator
 
 
-def approved_plan(seat: Seat) -> Plan:
+def approved_plan(seat: Seat, run: RunMessage) -> Plan:
     """The run's plan, if it may run here; otherwise the coordinator is told that this site does not take part.
 
     Raises UnwantedPlanError, RefusedError for a plan that is not what its digest says or has a forbidden operation.
     """
     try:
-        return _checked_plan(seat)
+        return _checked_plan(seat, run)
     except (UnwantedPlanError, RefusedError) as error:
         decline(seat, error.code)
         raise
 
 
-def _checked_plan(seat: Seat) -> Plan:
+def _checked_plan(seat: Seat, run: RunMessage) -> Plan:
     plan = fetch_plan(seat)
+    beyond = why_run_beyond(run, plan.manifest.recipe_model())
+    if beyond is not None:
+        raise BeyondApprovalError(beyond)
     over = why_over_budget(seat.settings, plan.manifest.recipe_model().privacy)
     if over is not None:  # before the approval, which changes nothing about it
         raise OverBudgetError(plan, over)
     missing = why_not_approved(seat.settings, plan.digest)
     if missing is not None:
         raise ApprovalError(plan, missing)
+    _begin(seat, plan)
     check_operations(plan)
     return plan
+
+
+def _begin(seat: Seat, plan: Plan) -> None:
+    """Counts the run among those that the approval allows."""
+    use = (seat.settings, plan.digest, seat.channel.run)
+    if (used_up := why_used_up(*use)) is None:
+        begin_run(*use)
+        used_up = why_used_up(*use)  # again: another process may have begun another run
+    if used_up is not None:
+        raise UsedUpError(plan, used_up)
 
 
 def decline(seat: Seat, code: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from wardround.errors import RefusedError
 from wardround.exchange.envelope import TensorFile
 from wardround.exchange.files import whole_file
-from wardround.exchange.messages import UpdateMessage
+from wardround.exchange.messages import Seen, UpdateMessage
 from wardround.exchange.records import save_tensors
 from wardround.exchange.store import put_idempotent, upload_idempotent
 from wardround.plan.process import Tensors
@@ -31,27 +31,32 @@ class Finished:
     message: bytes
     tensors: Path
 
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the message."""
+        return hashlib.sha256(self.message).hexdigest()
+
 
 def is_published(seat: Seat, number: int) -> bool:
     """Whether the site's update of a round is in its bucket."""
     return seat.own.exists(seat.channel.where(UpdateMessage, number))
 
 
-def keep(seat: Seat, invitation: Invitation, update: Tensors) -> Finished:
+def keep(seat: Seat, invitation: Invitation, seen: Seen, update: Tensors) -> Finished:
     """Writes an update to disk. Updates of other rounds are removed. Raises NoSpaceError."""
     folder = _folder(seat, invitation.number)
     forget(seat)
     folder.mkdir()
     path, file = save_tensors(folder, "update", update)
-    message = UpdateMessage(site=seat.site, broadcast=invitation.file.sha256)
+    message = UpdateMessage(site=seat.site, broadcast=invitation.file.sha256, seen=seen)
     sealed = seat.channel.seal(message, invitation.number, {path.name: file})
     with whole_file(folder / _MESSAGE) as out:
         out.write(sealed)
     return Finished(sealed, path)
 
 
-def find_finished(seat: Seat, invitation: Invitation) -> Finished | None:
-    """The update of this round that an earlier process finished, if it is whole and answers this broadcast."""
+def find_finished(seat: Seat, invitation: Invitation, seen: Seen) -> Finished | None:
+    """The update of this round that an earlier process finished, if it is whole and answers what was seen."""
     folder = _folder(seat, invitation.number)
     if not (folder / _MESSAGE).exists():
         return None
@@ -61,7 +66,8 @@ def find_finished(seat: Seat, invitation: Invitation) -> Finished | None:
         name, file = record.file("update")
     except RefusedError:
         return None  # a damaged disk, or another key: train again
-    fits = record.message.broadcast == invitation.file.sha256 and _is_whole(folder / name, file)
+    expected = UpdateMessage(site=seat.site, broadcast=invitation.file.sha256, seen=seen)
+    fits = record.message == expected and _is_whole(folder / name, file)
     return Finished(sealed, folder / name) if fits else None
 
 

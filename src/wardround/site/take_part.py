@@ -4,18 +4,25 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from wardround.errors import WardroundError
+from wardround.errors import RefusedError, WardroundError
 from wardround.exchange.errors import ConflictError, MissingError
 from wardround.exchange.messages import FinalMessage, JoinMessage, OutcomeMessage, PresentMessage
 from wardround.exchange.waiting import stop_if_asked
 from wardround.plan.format import Plan
 from wardround.plan.program import Program
+from wardround.site.answers import Answer, Answers
 from wardround.site.check import Invitation, read_broadcast, read_invitation
 from wardround.site.choose import is_closed, newest_round, wait_for_round
+from wardround.site.compare import compare_outcome
 from wardround.site.context import Seat
+from wardround.site.covered import check_round
+from wardround.site.described import Described
+from wardround.site.evidence import refuse_if_accused
+from wardround.site.hear import hear
 from wardround.site.plans import approved_plan, find_run
 from wardround.site.publish import Finished, find_finished, forget, is_published, keep, publish
 from wardround.site.train import Data, make_update
+from wardround.text import foreign
 
 _LOG = logging.getLogger(__name__)
 
@@ -39,26 +46,35 @@ def take_part(seat: Seat, data: Data, make_program: Callable[[Plan], Program]) -
     """Joins the run and answers rounds until it ends.
 
     Raises UnwantedPlanError for a plan that may not run here, AbandonedError when the run was given up,
-    PatienceError, StoppedError, RefusedError for what is not the coordinator's, and errors of the exchange.
-    Whatever it raises, calling it again goes on.
+    EquivocationError when the coordinator has said two things where there is one, PatienceError, StoppedError,
+    RefusedError for what is not the coordinator's or is more than was approved, and errors of the exchange.
+    Whatever it raises, calling it again goes on; after EquivocationError only when a person has moved the evidence.
     """
-    description = find_run(seat)
-    seat = seat.bound_to(description.plan_digest)
-    program = make_program(approved_plan(seat))
+    refuse_if_accused(seat)
+    described = find_run(seat)
+    seat = seat.bound_to(described.plan_digest)
+    program = make_program(approved_plan(seat, described.message))
+    part = _Part(seat, described, program, data)
     _join(seat, data)
-    summary = Summary()
+    _LOG.info(
+        "%d members are listed, epoch %d: SHA-256 %s, which the other hospitals must have too",
+        len(described.members.message.members),
+        described.message.epoch,
+        described.members.digest,
+    )
+    part.answers.tell()
     after = max(newest_round(seat) - 1, 0)
     first = after + 1
     while (number := wait_for_round(seat, after)) is not None:
         if number == first and is_published(seat, number):  # by a process before this one
             _LOG.info("round %d: answered before", number)
-        elif _play(seat, program, data, number):
-            _look_back(seat, summary)  # at the answer before: now that nobody waits for us
-            summary.answered.append(number)
+        elif part.play(number):
+            part.look_back(before=number)  # now that nobody waits for us
+            part.summary.answered.append(number)
         after = number
-    _look_back(seat, summary)
+    part.look_back()
     forget(seat)
-    return _end(seat, summary)
+    return _end(seat, part)
 
 
 def _join(seat: Seat, data: Data) -> None:
@@ -72,54 +88,96 @@ def _join(seat: Seat, data: Data) -> None:
     _LOG.info("joined run %s with %d training examples", seat.channel.run, data.counts().get("train", 0))
 
 
-def _play(seat: Seat, program: Program, data: Data, number: int) -> bool:
-    """Answers a round; False when it closed meanwhile."""
-    invitation = read_invitation(seat, number)
-    if seat.site not in invitation.message.cohort:
-        seat.channel.write(seat.own, PresentMessage(site=seat.site), round=number)
-    finished = find_finished(seat, invitation)
-    if finished is not None:
-        _LOG.info("round %d: sending the update that was finished before", number)
-    else:
-        finished = _work(seat, program, data, invitation)
-    if is_closed(seat, number):
-        _LOG.info("round %d closed before it was answered", number)
-        return False
-    stop_if_asked(seat.stop)
-    publish(seat, number, finished)
-    _LOG.info("round %d: answered", number)
-    return True
+class _Part:
+    """A site's part in one run: its rounds, and what becomes of its answers."""
+
+    def __init__(self, seat: Seat, described: Described, program: Program, data: Data) -> None:
+        self._seat, self._described = seat, described
+        self._program, self._data = program, data
+        self.answers, self.summary = Answers(seat), Summary()
+
+    def play(self, number: int) -> bool:
+        """Answers a round; False when it closed meanwhile, or was answered with other bytes before."""
+        seat, program = self._seat, self._program
+        invitation = read_invitation(seat, number)
+        evaluates = program.plan.manifest.predict is not None
+        run = self._described.message
+        check_round(seat, program.recipe, run, invitation, self.answers, evaluates=evaluates)
+        if seat.site not in invitation.message.cohort:
+            seat.channel.write(seat.own, PresentMessage(site=seat.site), round=number)
+        finished = self._finish(invitation)
+        if is_closed(seat, number):
+            _LOG.info("round %d closed before it was answered", number)
+            return False
+        stop_if_asked(seat.stop)
+        return self._send(invitation, finished)
+
+    def _finish(self, invitation: Invitation) -> Finished:
+        seen = self._described.seen(invitation.digest)
+        finished = find_finished(self._seat, invitation, seen)
+        if finished is not None:
+            _LOG.info("round %d: sending the update that was finished before", invitation.number)
+            return finished
+        broadcast = read_broadcast(self._seat, self._program, invitation)
+        stop_if_asked(self._seat.stop)
+        update = make_update(
+            self._seat, self._program, self._data, invitation.number, invitation.message, broadcast
+        )
+        return keep(self._seat, invitation, seen, update)
+
+    def _send(self, invitation: Invitation, finished: Finished) -> bool:
+        number, message = invitation.number, invitation.message
+        answer = Answer(
+            round=number,
+            purpose=message.purpose,
+            model=message.model,
+            splits=message.splits,
+            broadcast=invitation.file.sha256,
+            update=finished.digest,
+            seen=self._described.seen(invitation.digest),
+        )
+        before = self.answers.get(number)
+        if before is not None and before != answer:
+            _LOG.warning("round %d was answered with other bytes before: these are not sent", number)
+            return False
+        self.answers.add(answer)
+        publish(self._seat, number, finished)
+        _LOG.info("round %d: answered", number)
+        return True
+
+    def look_back(self, before: int | None = None) -> None:
+        """Compares the outcomes of the rounds that were answered (before one) with what was seen; each once."""
+        for answer in self.answers.open(before):
+            try:
+                outcome = hear(self._seat, OutcomeMessage, answer.round)
+            except MissingError:
+                continue
+            self._tell(answer.round, outcome.message)
+            compare_outcome(self._seat, self._described, answer, outcome)
+            self.answers.close(answer.round)
+
+    def _tell(self, number: int, outcome: OutcomeMessage) -> None:
+        refusal = next((each for each in outcome.refused if each.site == self._seat.site), None)
+        if refusal is not None:
+            self.summary.refused[number] = refusal.code
+            detail = foreign(refusal.detail, 500)
+            _LOG.warning("round %d: the update was refused (%s): %s", number, refusal.code, detail)
 
 
-def _work(seat: Seat, program: Program, data: Data, invitation: Invitation) -> Finished:
-    broadcast = read_broadcast(seat, program, invitation)
-    stop_if_asked(seat.stop)
-    update = make_update(seat, program, data, invitation.number, invitation.message, broadcast)
-    return keep(seat, invitation, update)
-
-
-def _look_back(seat: Seat, summary: Summary) -> None:
-    """Tells what became of the last answer, once."""
-    if not summary.answered or summary.answered[-1] in summary.refused:
-        return
-    number = summary.answered[-1]
-    try:
-        outcome = seat.channel.read(seat.shared, OutcomeMessage, seat.coordinator, round=number).message
-    except MissingError:
-        return
-    for refusal in outcome.refused:
-        if refusal.site == seat.site:
-            summary.refused[number] = refusal.code
-            _LOG.warning("round %d: the update was refused (%s): %s", number, refusal.code, refusal.detail)
-
-
-def _end(seat: Seat, summary: Summary) -> Summary:
-    final = seat.channel.read(seat.shared, FinalMessage, seat.coordinator).message
+def _end(seat: Seat, part: _Part) -> Summary:
+    final = hear(seat, FinalMessage).message
     if final.status == "abandoned":
         raise AbandonedError(
             f"the coordinator abandoned run {seat.channel.run!r} after {final.rounds} rounds: too few sites answered, "
             "or its people gave it up. Ask them for the reason; a new run can be joined"
         )
+    hidden = [answer.round for answer in part.answers.open() if answer.round <= final.rounds]
+    if hidden:
+        raise RefusedError(
+            f"run {seat.channel.run!r} has ended, and has no outcome of round {hidden[0]}, which this site answered; "
+            "ask the coordinator where it is",
+            code="missing-outcome",
+        )
     _LOG.info("run %s: %s after %d rounds", seat.channel.run, final.status, final.rounds)
-    summary.final = final
-    return summary
+    part.summary.final = final
+    return part.summary

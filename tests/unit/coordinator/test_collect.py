@@ -15,9 +15,8 @@ EVERYBODY = {"alder", "birch", "cedar", "dogwood"}
 
 
 def update(site: str) -> Spooled:
-    return Spooled(
-        site, "update-0000000000000000.safetensors", TensorFile(sha256="0" * 64, size=1), Path("x")
-    )
+    file = TensorFile(sha256="0" * 64, size=1)
+    return Spooled(site, "update-0000000000000000.safetensors", file, Path("x"), claim="{}")
 
 
 def refusal(site: str) -> Refusal:

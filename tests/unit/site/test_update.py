@@ -12,7 +12,7 @@ from wardround.exchange import waiting
 from wardround.exchange.directory import DirectoryExchange, DirectoryStore
 from wardround.exchange.envelope import SigningKey, TensorFile
 from wardround.exchange.layout import Layout
-from wardround.exchange.messages import RoundMessage
+from wardround.exchange.messages import RoundMessage, Seen
 from wardround.exchange.records import Channel, Peer
 from wardround.exchange.tensors import TensorSpec
 from wardround.exchange.waiting import SilentWatch
@@ -24,6 +24,7 @@ from wardround.site.settings import SiteSettings
 from wardround.site.train import check_shape
 
 SPEC = {"train/w": TensorSpec((2,), "float32"), "model/w": TensorSpec((2,), "float32")}
+SEEN = Seen(round="d" * 64, run="e" * 64, members="f" * 64)
 UPDATE = {"train/plain/0": np.arange(3, dtype=np.float32)}
 
 
@@ -53,36 +54,36 @@ def seat(tmp_path: Path) -> Seat:
 
 def invitation(number: int = 1, sha256: str = "b" * 64) -> Invitation:
     message = RoundMessage(purpose="train", model=0, cohort=("alder",))
-    return Invitation(number, message, "broadcast", TensorFile(sha256=sha256, size=1))
+    return Invitation(number, message, "broadcast", TensorFile(sha256=sha256, size=1), "d" * 64)
 
 
 def test_a_finished_update_is_found_again(seat: Seat) -> None:
-    finished = keep(seat, invitation(), UPDATE)
-    assert find_finished(seat, invitation()) == finished
+    finished = keep(seat, invitation(), SEEN, UPDATE)
+    assert find_finished(seat, invitation(), SEEN) == finished
 
 
 def test_a_finished_update_for_another_broadcast_or_round_is_not_used(seat: Seat) -> None:
-    keep(seat, invitation(), UPDATE)
-    assert find_finished(seat, invitation(sha256="c" * 64)) is None
-    assert find_finished(seat, invitation(number=2)) is None
+    keep(seat, invitation(), SEEN, UPDATE)
+    assert find_finished(seat, invitation(sha256="c" * 64), SEEN) is None
+    assert find_finished(seat, invitation(number=2), SEEN) is None
 
 
 def test_a_damaged_update_is_not_used(seat: Seat) -> None:
-    finished = keep(seat, invitation(), UPDATE)
+    finished = keep(seat, invitation(), SEEN, UPDATE)
     finished.tensors.write_bytes(b"x" * finished.tensors.stat().st_size)
-    assert find_finished(seat, invitation()) is None
+    assert find_finished(seat, invitation(), SEEN) is None
     finished.tensors.unlink()
-    assert find_finished(seat, invitation()) is None
+    assert find_finished(seat, invitation(), SEEN) is None
 
 
 def test_only_the_newest_update_stays_on_disk(seat: Seat) -> None:
-    keep(seat, invitation(1), UPDATE)
-    keep(seat, invitation(2), UPDATE)
+    keep(seat, invitation(1), SEEN, UPDATE)
+    keep(seat, invitation(2), SEEN, UPDATE)
     assert [path.name for path in seat.work.iterdir()] == ["round-000002"]
 
 
 def test_an_update_may_be_sent_twice(seat: Seat) -> None:
-    finished = keep(seat, invitation(), UPDATE)
+    finished = keep(seat, invitation(), SEEN, UPDATE)
     assert not is_published(seat, 1)
     publish(seat, 1, finished)
     publish(seat, 1, finished)

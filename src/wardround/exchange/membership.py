@@ -12,7 +12,7 @@ import re
 from wardround.errors import RefusedError
 from wardround.exchange.layout import FEDERATION_KEY
 from wardround.exchange.messages import FederationMessage
-from wardround.exchange.records import MESSAGE_LIMIT, Channel, Peer
+from wardround.exchange.records import Channel, Peer
 from wardround.exchange.store import Store, put_idempotent
 
 _LATER = re.compile(r"federation-([0-9]{6,})\.json", re.ASCII)
@@ -33,7 +33,9 @@ def newest_epoch(store: Store) -> int:
 def read_members(channel: Channel, store: Store, epoch: int, coordinator: Peer) -> FederationMessage:
     """An epoch's list. Raises MissingError; RefusedError for one that the coordinator has not signed as this epoch's."""
     key = members_key(epoch)
-    message = channel.open(store.get(key, limit=MESSAGE_LIMIT), FederationMessage, coordinator).message
+    message = channel.open(
+        store.get(key, limit=FederationMessage.limit), FederationMessage, coordinator
+    ).message
     if message.epoch != epoch:
         raise RefusedError(f"{key} is the list of epoch {message.epoch}", code="malformed")
     return message

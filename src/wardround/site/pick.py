@@ -20,6 +20,7 @@ from wardround.exchange.store import Exchange, Store
 from wardround.exchange.waiting import wait_until
 from wardround.site.approvals import why_not_approved
 from wardround.site.budget import OVER_BUDGET
+from wardround.site.plan_folder import is_asked_for
 from wardround.site.settings import SiteSettings
 
 _LOG = logging.getLogger(__name__)
@@ -116,7 +117,7 @@ class Picker:
         """Whether this site has said that it does not take part, and its reason is one still."""
         missing = why_not_approved(self._settings, message.plan_digest)
         over = "is over the privacy budget" if self._settings.privacy_budget else None
-        if missing is None and over is None:
+        if (missing is None and over is None) or is_asked_for(self._settings.work, message.plan_digest):
             return False
         code = self._declined_with(run, message)
         why = missing or (over if code == OVER_BUDGET else None)

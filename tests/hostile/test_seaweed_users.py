@@ -98,10 +98,16 @@ def test_another_user_can_neither_read_nor_write_nor_remove_a_file_of_the_server
     assert demo.holds()
 
 
-def test_everything_that_the_server_writes_is_for_its_owner_alone(demo: Demo) -> None:
-    for path in [demo.folder / "server", demo.folder / "identities", *(demo.folder / "server").rglob("*")]:
-        if path.name != "data" or path.is_file():
-            assert not stat.S_IMODE(path.lstat().st_mode) & 0o077, path
+def test_everything_that_the_server_writes_lies_in_folders_for_its_owner_alone(demo: Demo) -> None:
+    folders = [demo.folder / "server", demo.folder / "identities"]
+    folders += [path for path in (demo.folder / "server").rglob("*") if path.is_dir()]
+    assert len(folders) > 5
+    for path in folders:
+        assert stat.S_IMODE(path.lstat().st_mode) == 0o700, path
+    # SeaweedFS opens a volume's .vif to everybody by itself; it lies in a folder that nobody enters.
+    files = [p for p in (demo.folder / "server").rglob("*") if not p.is_dir() and p.suffix != ".vif"]
+    for path in files:
+        assert not stat.S_IMODE(path.lstat().st_mode) & 0o077, path
     sockets = [path for port in demo.ports.values() for path in Path("/tmp").glob(f"seaweedfs-*-{port}.sock")]
     assert sockets
     assert all(not stat.S_IMODE(path.lstat().st_mode) & 0o077 for path in sockets)

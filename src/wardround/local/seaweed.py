@@ -120,7 +120,7 @@ class SeaweedServer:
 
     def start(self) -> None:
         """Returns when the server answers. Another process may take a port meanwhile: then tries others."""
-        (self.folder / "data").mkdir(parents=True, exist_ok=True)
+        (self.folder / "data").mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder.chmod(0o700)
         self._write_identities()
         write_security(self.folder)
@@ -165,7 +165,7 @@ class SeaweedServer:
 
     def _launch(self) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), str(_program())]
-        with self.log.open("ab") as log:
+        with os.fdopen(os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
             return subprocess.Popen(
                 command + self._arguments(),
                 cwd=self.folder,

@@ -101,7 +101,7 @@ def text_of(snapshot: Snapshot, width: int = 200) -> str:
 
 def test_a_run_that_is_not_open_yet_shows_who_has_joined(run: Run) -> None:
     assert run.view.look() == Snapshot()
-    run.answer("birch", JoinMessage(approved=DIGEST, public_key="k", examples={"train": 3}))
+    run.answer("birch", JoinMessage(approved=DIGEST, public_key="a" * 64, examples={"train": 3}))
     assert run.view.look().joined == ("birch",)
     assert "1 of 2 sites have joined" in text_of(run.view.look())
 

@@ -8,22 +8,49 @@ import typer
 app = typer.Typer(no_args_is_help=True, help="Look at a plan, or run it on arrays.")
 
 Folder = Annotated[Path, typer.Argument(help="Folder of the plan.")]
+Named = Annotated[str, typer.Argument(help="Folder of the plan, or its digest.")]
+Work = Annotated[
+    Path | None, typer.Option(envvar="WARDROUND_SITE_WORK", help="With a digest: the hospital's work folder.")
+]
 
 
 @app.command()
 def show(
-    plan: Folder,
+    plan: Named,
+    work: Work = None,
     all_operations: Annotated[
         bool, typer.Option("--operations", help="List every operation with its count.")
     ] = False,
 ) -> None:
-    """Show the model, the operations, the privacy settings, and exactly what leaves a hospital."""
+    """Show the model, the operations, the privacy settings, and exactly what leaves a hospital.
+
+    By its digest, a plan in the hospital's work folder; one that is not there yet is fetched by the site's next start.
+    """
     from rich.console import Console
 
     from wardround.plan.format import load_plan
     from wardround.plan.pages import plan_pages
 
-    Console().print(plan_pages(load_plan(plan), every_operation=all_operations))
+    Console().print(plan_pages(load_plan(_folder(plan, work)), every_operation=all_operations))
+
+
+def _folder(plan: str, work: Path | None) -> Path:
+    """The plan's folder. Raises ConfigurationError for a digest of a plan that has still to be fetched."""
+    from wardround.errors import ConfigurationError
+
+    if work is None or Path(plan).is_dir():
+        return Path(plan)
+    from wardround.site.plan_folder import ask_for_graphs, plan_folder
+
+    folder = plan_folder(work, plan)
+    if not folder.is_dir():
+        ask_for_graphs(work, plan)
+        raise ConfigurationError(
+            f"plan {plan} is not in {str(work)!r} yet: nobody had asked for it. The next start of the site fetches it; "
+            "then look again",
+            code="not-fetched",
+        )
+    return folder
 
 
 @app.command()

@@ -254,11 +254,9 @@ def _facts(found: Any) -> dict[str, object]:
 def fetch(settings: SiteSettings, stop: threading.Event) -> Plan:
     """The run's plan, fetched and with its operations checked, approved or not."""
     from wardround.exchange.connect import open_patient
-    from wardround.plan.review import check_operations
     from wardround.site.context import take_seat
-    from wardround.site.plans import fetch_plan, find_run
+    from wardround.site.plan_folder import fetch_reviewed
+    from wardround.site.plans import find_run
 
     seat = take_seat(settings, open_patient(settings.exchange, settings.outage_s, stop), stop)
-    plan = fetch_plan(seat.bound_to(find_run(seat).plan_digest))
-    check_operations(plan)
-    return plan
+    return fetch_reviewed(seat.bound_to(find_run(seat).plan_digest))

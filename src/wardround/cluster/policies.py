@@ -7,9 +7,9 @@
     mlflow        nothing               nothing                   nothing                everything but the
                                                                                          bucket itself
 
-Nobody deletes, and nobody changes a bucket. A policy cannot tell a new key from one that is there: that nobody
-overwrites is the condition of each write (`If-None-Match`), and the buckets keep old versions, so that an
-identity which left the condition out would neither destroy nor hide anything.
+Nobody deletes, and nobody changes a bucket. MinIO's policies cannot tell a write with `If-None-Match` from one without
+it (Amazon's S3 has a condition key for that, `s3:if-none-match`), so an identity that leaves it out writes a second
+version. It neither destroys nor hides the first: the buckets keep versions, and readers take the first.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,8 @@ from wardround.exchange.layout import Layout
 
 Policy = dict[str, Any]
 
-_LOOK = ("s3:GetBucketLocation", "s3:ListBucket")
+_LOOK = ("s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketVersions")
+_READ = ("s3:GetObject", "s3:GetObjectVersion")
 _LISTEN = "s3:ListenBucketNotification"
 # Without this, MinIO lets everybody change their own secret key, and make further keys for themselves that
 # outlive a rotation.
@@ -40,7 +41,7 @@ def site_policy(layout: Layout, site: str, *, minio: bool = True) -> Policy:
     """
     return _policy(
         _bucket([layout.federation, layout.site(site)], listen=minio),
-        _objects([layout.federation, layout.site(site)], ["s3:GetObject"]),
+        _objects([layout.federation, layout.site(site)], _READ),
         _objects([layout.site(site)], ["s3:PutObject"]),
         minio=minio,
     )
@@ -52,7 +53,7 @@ def coordinator_policy(layout: Layout, sites: Sequence[str], *, minio: bool = Tr
     every = [*own, *(layout.site(site) for site in sites)]
     return _policy(
         _bucket(every, listen=minio),
-        _objects(every, ["s3:GetObject"]),
+        _objects(every, _READ),
         _objects(own, ["s3:PutObject"]),
         minio=minio,
     )

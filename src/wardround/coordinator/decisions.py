@@ -12,7 +12,6 @@ from wardround.coordinator.context import Run
 from wardround.errors import RefusedError
 from wardround.exchange.errors import MissingError
 from wardround.exchange.messages import CollectedMessage
-from wardround.exchange.records import MESSAGE_LIMIT
 from wardround.exchange.store import put_idempotent
 
 
@@ -30,7 +29,7 @@ def find_decision(run: Run, number: int, made_from: int | None) -> CollectedMess
 def read_decision(run: Run, number: int, decision: int) -> CollectedMessage | None:
     """A decision of a round, by its number. Raises RefusedError for one that lies under another's key."""
     try:
-        data = run.own.get(run.channel.keys.decision(number, decision), limit=MESSAGE_LIMIT)
+        data = run.own.get(run.channel.keys.decision(number, decision), limit=CollectedMessage.limit)
     except MissingError:
         return None
     found = run.channel.open(data, CollectedMessage, run.me, number).message

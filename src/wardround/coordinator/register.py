@@ -13,7 +13,6 @@ from wardround.coordinator.context import Run
 from wardround.coordinator.history import History, best, more_is_better
 from wardround.errors import StoppedError
 from wardround.exchange.messages import Figures, FinalMessage, OutcomeMessage
-from wardround.exchange.records import MESSAGE_LIMIT
 from wardround.exchange.waiting import stop_if_asked
 from wardround.registry.records import Merit, RoundRecord
 
@@ -84,7 +83,7 @@ class Keeper:
         return RoundRecord(
             round=number,
             metrics=training_metrics(outcome),
-            outcome=self.run.shared.get(key, limit=MESSAGE_LIMIT),
+            outcome=self.run.shared.get(key, limit=OutcomeMessage.limit),
             weights=LazyWeights(lambda: self.weights(number)) if trained else None,
         )
 

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from wardround.errors import RefusedError, StoppedError, WardroundError
 from wardround.exchange.errors import MissingError, NoSpaceError, UnavailableError
+from wardround.exchange.first_version import Rewritten
 from wardround.exchange.store import Readable
 from wardround.exchange.waiting import Watch, stop_if_asked
 
@@ -45,6 +46,10 @@ class SiteStore:
     @property
     def name(self) -> str:
         return self.inner.name
+
+    @property
+    def rewritten(self) -> Rewritten:
+        return self.inner.rewritten
 
     def get(self, key: str, *, limit: int) -> bytes:
         return self._read(key, lambda: self.inner.get(key, limit=limit))

@@ -7,6 +7,7 @@ as `If-None-Match: *`.
 """
 
 import errno
+import hashlib
 import os
 import secrets
 import stat
@@ -26,7 +27,9 @@ from wardround.exchange.errors import (
     OversizedError,
 )
 from wardround.exchange.files import no_space_named, whole_file
+from wardround.exchange.first_version import Rewritten
 from wardround.exchange.layout import check_bucket, check_folder, check_key, check_prefix
+from wardround.exchange.store import bounded_keys
 from wardround.exchange.waiting import SilentWatch
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -71,6 +74,17 @@ class DirectoryStore:
         with self._open(key, limit) as file, whole_file(target) as out:
             copyfileobj(file, out, _BLOCK)
 
+    def sha256(self, key: str, *, limit: int) -> str:
+        digest = hashlib.sha256()
+        with self._open(key, limit) as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+        return digest.hexdigest()
+
+    @property
+    def rewritten(self) -> Rewritten:
+        return Rewritten(self.name)  # link(2) takes no name twice, and a folder keeps no versions
+
     def size(self, key: str) -> int:
         with self._open(key, None) as file:
             return os.fstat(file.fileno()).st_size
@@ -93,10 +107,11 @@ class DirectoryStore:
         folder, slash, _ = check_prefix(prefix).rpartition("/")
         try:
             with self._named(prefix), self._parent(f"{folder}{slash}x", create=False) as (descriptor, _):
-                keys = sorted(f"{folder}{slash}{path}" for path in _files(descriptor))
+                below = (f"{folder}{slash}{path}" for path in _files(descriptor))
+                keys = bounded_keys((key for key in below if key.startswith(prefix)), self.name, prefix)
         except MissingError:
             keys = []
-        return iter([key for key in keys if key.startswith(prefix)])
+        return iter(keys)
 
     def names(self, prefix: str) -> Iterator[str]:
         try:
@@ -104,7 +119,7 @@ class DirectoryStore:
                 self._named(prefix),
                 self._parent(f"{check_folder(prefix)}x", create=False) as (descriptor, _),
             ):
-                return iter(sorted(_names(descriptor)))
+                return iter(bounded_keys(_names(descriptor), self.name, prefix))
         except MissingError:
             return iter([])
 

@@ -7,7 +7,7 @@ An envelope is one JSON object, in its only legal spelling (`canonical`):
 
 The signature is Ed25519 (RFC 8032) over the bytes `wardround-envelope-v1`, a zero byte, and `canonical` of
 the object without `signature`. The prefix keeps a signature made for an envelope from being used for
-anything else that the same key may ever sign.
+anything else that the same key may ever sign. It is checked before anything is parsed (`signed_bytes`).
 """
 
 import base64
@@ -31,13 +31,18 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from wardround.errors import ConfigurationError, RefusedError
+from wardround.exchange.curve import is_public_key
+from wardround.exchange.signed_bytes import BASE64, MOST_FILES, PREFIX, SignedBytes, signed_bytes
 
-_PREFIX = b"wardround-envelope-v1\0"
 _HEX = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}\z")]
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\z")]
 _File = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\z")]
-_Signature = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{86}==\z")]
+_Signature = Annotated[str, Field(pattern=rf"^{BASE64}\z")]
+
+# What a few bytes can become in memory is not for their author to choose: `[]` takes 64, a short text 60, a number 40.
+_MOST_TEXTS_AND_LISTS = 1 << 18
+_MOST_NUMBERS = 1 << 21
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -67,7 +72,7 @@ class _Document(_Frozen):
     kind: _Name
     signer: _Name
     binding: Binding
-    tensors: dict[_File, TensorFile]
+    tensors: Annotated[dict[_File, TensorFile], Field(max_length=MOST_FILES)]
     payload: dict[str, Any]
     signature: _Signature
 
@@ -110,7 +115,7 @@ class Envelope:
 class PublicKey:
     """An Ed25519 public key; `text` is its 32 bytes as 64 hexadecimal digits.
 
-    Raises RefusedError (`malformed`) for any other text.
+    Raises RefusedError: `malformed` for any other text, `weak-key` for bytes that no key has (`curve`).
     """
 
     text: str
@@ -118,6 +123,12 @@ class PublicKey:
     def __post_init__(self) -> None:
         if not _HEX.fullmatch(self.text):
             _malformed("a public key is not 64 of 0-9 and a-f")
+        if not is_public_key(bytes.fromhex(self.text)):
+            raise RefusedError(
+                f"{self.text} is not an Ed25519 public key: no key that was made as the standard says has these digits, "
+                "and signatures that they accept prove nothing; ask its owner again",
+                code="weak-key",
+            )
 
     def accepts(self, signature: bytes, message: bytes) -> bool:
         """Whether `signature` (64 bytes) is this key's over `message`."""
@@ -227,8 +238,9 @@ def seal(
         "payload": content,
     }
     try:
-        signature = base64.b64encode(key.sign(_signed_bytes(body))).decode("ascii")
+        signature = base64.b64encode(key.sign(PREFIX + canonical(body))).decode("ascii")
         data = canonical(body | {"signature": signature})
+        _outside(data)
         _parse(data)
     except (ValueError, TypeError, RecursionError, RefusedError) as error:
         raise ConfigurationError(
@@ -247,17 +259,18 @@ def open_envelope(
     `malformed`, `unknown-signer`, `forged-signature`, `wrong-kind`, `foreign-federation`, `foreign-run`,
     `replayed-round`, `wrong-digest`; no other exception, whatever `data` is.
     """
-    document, body = _parse(data)
-    if public_key is None or document.signer != signer:
+    outside = _outside(data)
+    if public_key is None or outside.signer != signer:
         raise RefusedError(
-            f"{kind!r} is signed by {document.signer!r}; expected {signer!r}, with a key that is a member's",
+            f"{kind!r} is signed by {outside.signer!r}; expected {signer!r}, with a key that is a member's",
             code="unknown-signer",
         )
-    if not public_key.accepts(base64.b64decode(document.signature), _signed_bytes(body)):
+    if not public_key.accepts(outside.signature, outside.message):
         raise RefusedError(
             f"signature of {kind!r} is not made with the key of {signer!r}, or the content was changed",
             code="forged-signature",
         )
+    document = _parse(data)
     _check_meaning(document, kind, binding)
     return Envelope(
         kind=kind,
@@ -285,12 +298,17 @@ def _check_meaning(document: _Document, kind: str, binding: Binding) -> None:
             )
 
 
-def _signed_bytes(body: Mapping[str, Any]) -> bytes:
-    return _PREFIX + canonical(body)
+def _outside(data: bytes) -> SignedBytes:
+    """Signer, signature and what it covers, with nothing parsed. RefusedError (`malformed`)."""
+    found = signed_bytes(data)
+    if found is None:
+        _malformed("the bytes do not begin and end as an envelope does")
+    return found
 
 
-def _parse(data: bytes) -> tuple[_Document, dict[str, Any]]:
-    """The checked document, and the object that its signature covers. RefusedError (`malformed`)."""
+def _parse(data: bytes) -> _Document:
+    """The checked document. RefusedError (`malformed`)."""
+    _check_weight(data)
     try:
         content = json.loads(data.decode("utf-8"), parse_constant=_no_constant)
         exact = canonical(content) == data  # also excludes duplicate keys, spaces and other spellings
@@ -303,7 +321,13 @@ def _parse(data: bytes) -> tuple[_Document, dict[str, Any]]:
         _malformed(f"an envelope is not JSON ({type(error).__name__})")
     if document is None:
         _malformed("an envelope is not spelled canonically (sorted keys, no spaces, no key twice)")
-    return document, {name: value for name, value in content.items() if name != "signature"}
+    return document
+
+
+def _check_weight(data: bytes) -> None:
+    heavy = data.count(b"[") + data.count(b"{") + data.count(b'"') // 2
+    if heavy > _MOST_TEXTS_AND_LISTS or data.count(b",") > _MOST_NUMBERS:
+        _malformed(f"an envelope has {heavy} lists, objects and texts, or too many numbers")
 
 
 def _no_constant(name: str) -> NoReturn:

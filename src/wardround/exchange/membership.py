@@ -12,7 +12,7 @@ import re
 from wardround.errors import RefusedError
 from wardround.exchange.layout import FEDERATION_KEY
 from wardround.exchange.messages import FederationMessage
-from wardround.exchange.records import MESSAGE_LIMIT, Channel, Peer, Record
+from wardround.exchange.records import Channel, Peer, Record
 from wardround.exchange.store import Store, put_idempotent
 
 _LATER = re.compile(r"federation-([0-9]{6,})\.json", re.ASCII)
@@ -38,7 +38,7 @@ def read_members(channel: Channel, store: Store, epoch: int, coordinator: Peer) 
 def fetch_members(channel: Channel, store: Store, epoch: int, coordinator: Peer) -> Record[FederationMessage]:
     """`read_members`, with the bytes that the list was read from."""
     key = members_key(epoch)
-    record = channel.open(store.get(key, limit=MESSAGE_LIMIT), FederationMessage, coordinator)
+    record = channel.open(store.get(key, limit=FederationMessage.limit), FederationMessage, coordinator)
     if record.message.epoch != epoch:
         raise RefusedError(f"{key} is the list of epoch {record.message.epoch}", code="malformed")
     return record

@@ -17,44 +17,88 @@ The envelope binds each to its federation, run, round and plan, and commits the 
 everywhere the number of the round that made a model; 0 is the model before any training.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationInfo
+
+from wardround.exchange.layout import LAST_ROUND
+
+MOST_SITES = 4096
 
 Count = Annotated[int, Field(ge=0, le=2**53)]
+RoundNumber = Annotated[int, Field(ge=1, le=LAST_ROUND)]
+Epoch = Annotated[int, Field(ge=1, le=10**9)]
 Seconds = Annotated[float, Field(ge=0, le=1e9)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}\z")]
 Site = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?\z", max_length=63)]
-PublicKey = Annotated[str, Field(min_length=1, max_length=200)]
+Sites = Annotated[tuple[Site, ...], Field(max_length=MOST_SITES)]
+PublicKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}\z")]
 Code = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}\z")]
 Split = Literal["validation", "test"]
 # No hospital has a billion images; more than that, and a site's word for its weight would be nobody's business.
 Examples = Annotated[int, Field(ge=0, le=2**30)]
-Name = Annotated[str, Field(min_length=1, max_length=512)]
+# Of tensors and figures, as the plan calls them: letters, marks, numbers, punctuation, symbols, spaces.
+Name = Annotated[str, Field(pattern=r"^[\p{L}\p{M}\p{N}\p{P}\p{S} ]+\z", max_length=512)]
+File = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\z")]
+Time = Annotated[str, Field(pattern=r"^[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}\+00:00\z")]
+Measure = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,64}\z")]
+
+_LONGEST_DETAIL = 2000
+_DEEPEST_FIGURE = 4
+
+
+def _plain(text: Any, info: ValidationInfo) -> Any:
+    """What we write is made plain, because it quotes others; what we read must be."""
+    if info.mode == "json" or not isinstance(text, str):
+        return text
+    return "".join(c if " " <= c <= "~" else f"\\u{{{ord(c):x}}}" for c in text)[:_LONGEST_DETAIL]
+
+
+# Printable ASCII: shown as it is, wherever it is shown.
+Detail = Annotated[str, BeforeValidator(_plain), Field(pattern=r"^[ -~]*\z", max_length=_LONGEST_DETAIL)]
+
+
+def _figure(value: JsonValue, depth: int = 0) -> JsonValue:
+    if isinstance(value, list) and depth < _DEEPEST_FIGURE:
+        for item in value:
+            _figure(item, depth + 1)
+    elif isinstance(value, str) and len(value) <= 200 and value.isprintable():
+        return value
+    elif not (value is None or isinstance(value, float) or (isinstance(value, int) and abs(value) < 2**64)):
+        raise ValueError(
+            "a figure is a number of at most 64 bits, a short text, None, or a nested list of them"
+        )
+    return value
+
 
 # A signed `update.json` as it stands, in another message: what a site said, in words that nobody else can change.
 Claim = Annotated[str, Field(min_length=1, max_length=4096)]
 
 # Figures by name. Numbers, lists of numbers (histograms), or None where a figure is not defined.
-Figures = dict[str, JsonValue]
+Figures = Annotated[dict[Name, Annotated[JsonValue, AfterValidator(_figure)]], Field(max_length=1000)]
 
 
 class Message(BaseModel):
-    """A payload: immutable, and refused when it has a field that is not listed."""
+    """A payload: immutable, and refused when it has a field that is not listed.
+
+    `limit`: the most bytes that its envelope may have. Nobody reads more, whoever wrote it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     kind: ClassVar[str]
+    limit: ClassVar[int] = 16 << 10
 
 
 class FederationMessage(Message):
     """Who belongs to the federation, each with the text of its Ed25519 public key."""
 
     kind: ClassVar[str] = "federation"
+    limit: ClassVar[int] = 1 << 20
     name: Site
-    epoch: Annotated[int, Field(ge=1)] = 1
+    epoch: Epoch = 1
     coordinator: PublicKey
-    members: Annotated[dict[Site, PublicKey], Field(min_length=1)]
+    members: Annotated[dict[Site, PublicKey], Field(min_length=1, max_length=MOST_SITES)]
 
 
 class RunMessage(Message):
@@ -62,14 +106,14 @@ class RunMessage(Message):
 
     kind: ClassVar[str] = "run"
     plan_digest: Sha256
-    epoch: Annotated[int, Field(ge=1)]
-    rounds: Annotated[int, Field(ge=1)]
-    quorum: Annotated[int, Field(ge=1)]
+    epoch: Epoch
+    rounds: RoundNumber
+    quorum: Annotated[int, Field(ge=1, le=MOST_SITES)]
     deadline_s: Seconds
     join_deadline_s: Seconds
     evaluate_every: Count
-    seed: int
-    started: str
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)]
+    started: Time
 
 
 class JoinMessage(Message):
@@ -101,11 +145,12 @@ class RoundMessage(Message):
     """
 
     kind: ClassVar[str] = "round"
+    limit: ClassVar[int] = 4 << 20
     purpose: Literal["train", "evaluate"]
     model: Count
-    splits: tuple[Split, ...] = ()
-    cohort: tuple[Site, ...]
-    aliases: dict[Name, Name] = {}
+    splits: Annotated[tuple[Split, ...], Field(max_length=2)] = ()
+    cohort: Sites
+    aliases: Annotated[dict[Name, Name], Field(max_length=10_000)] = {}
     previous: Sha256 | None = None
 
     def parts(self) -> tuple[str, ...]:
@@ -149,17 +194,21 @@ class Refusal(Message):
     kind: ClassVar[str] = "refusal"
     site: Site
     code: Code
-    detail: Annotated[str, Field(max_length=2000)]
+    detail: Detail
 
 
 class AcceptedFile(Message):
     """An update that counts: its file in the site's round folder, and `claim`, the `update.json` that commits it."""
 
     kind: ClassVar[str] = "accepted"
-    file: Name
+    file: File
     sha256: Sha256
     size: Count
     claim: Claim
+
+
+Refusals = Annotated[tuple[Refusal, ...], Field(max_length=MOST_SITES)]
+Declined = Annotated[dict[Site, Code], Field(max_length=MOST_SITES)]
 
 
 class CollectedMessage(Message):
@@ -170,11 +219,12 @@ class CollectedMessage(Message):
     """
 
     kind: ClassVar[str] = "collected"
-    decision: Annotated[int, Field(ge=1)] = 1
-    accepted: dict[Site, AcceptedFile]
-    refused: tuple[Refusal, ...]
-    missing: tuple[Site, ...]
-    declined: dict[Site, Code] = {}
+    limit: ClassVar[int] = 8 << 20
+    decision: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    accepted: Annotated[dict[Site, AcceptedFile], Field(max_length=MOST_SITES)]
+    refused: Refusals
+    missing: Sites
+    declined: Declined = {}
 
 
 class Measured(Message):
@@ -187,7 +237,7 @@ class Measured(Message):
     kind: ClassVar[str] = "measured"
     measurements: Figures = {}
     evaluation: dict[Split, Figures] = {}
-    per_site: dict[Site, dict[Split, Figures]] = {}
+    per_site: Annotated[dict[Site, dict[Split, Figures]], Field(max_length=MOST_SITES)] = {}
 
 
 class StateMessage(Message):
@@ -197,7 +247,8 @@ class StateMessage(Message):
     """
 
     kind: ClassVar[str] = "state"
-    decision: Annotated[int, Field(ge=1)] = 1
+    limit: ClassVar[int] = 8 << 20
+    decision: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     measured: Measured = Measured()
 
 
@@ -210,16 +261,17 @@ class OutcomeMessage(Message):
     """
 
     kind: ClassVar[str] = "outcome"
+    limit: ClassVar[int] = 8 << 20  # histograms of every site: enough for a thousand
     status: Literal["completed", "evaluated", "failed"]
     model: Count
-    accepted: tuple[Site, ...]
-    refused: tuple[Refusal, ...]
-    missing: tuple[Site, ...]
-    declined: dict[Site, Code] = {}
+    accepted: Sites
+    refused: Refusals
+    missing: Sites
+    declined: Declined = {}
     measured: Measured = Measured()
-    seconds: dict[str, Seconds] = {}
+    seconds: Annotated[dict[Code, Seconds], Field(max_length=100)] = {}
     seen: Seen | None = None
-    claims: dict[Site, Claim] = {}
+    claims: Annotated[dict[Site, Claim], Field(max_length=MOST_SITES)] = {}
 
 
 class FinalMessage(Message):
@@ -230,5 +282,5 @@ class FinalMessage(Message):
     rounds: Count
     last: Count
     champion: Count
-    measure: str
+    measure: Measure
     metric: float | None

@@ -15,6 +15,7 @@ import tenacity
 
 from wardround.errors import StoppedError
 from wardround.exchange.errors import UnavailableError
+from wardround.exchange.first_version import Rewritten
 from wardround.exchange.store import Exchange, Store
 from wardround.exchange.waiting import Watch
 
@@ -69,6 +70,13 @@ class PatientStore:
     @property
     def name(self) -> str:
         return self.inner.name
+
+    @property
+    def rewritten(self) -> Rewritten:
+        return self.inner.rewritten
+
+    def sha256(self, key: str, *, limit: int) -> str:
+        return self.exchange.repeat(lambda: self.inner.sha256(key, limit=limit))
 
     def get(self, key: str, *, limit: int) -> bytes:
         return self.exchange.repeat(lambda: self.inner.get(key, limit=limit))

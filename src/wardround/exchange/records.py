@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from wardround.errors import RefusedError
+from wardround.errors import ConfigurationError, RefusedError
 from wardround.exchange.envelope import Binding, PublicKey, SigningKey, TensorFile, open_envelope, seal
 from wardround.exchange.layout import FEDERATION_KEY, RunKeys
 from wardround.exchange.messages import Message
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from wardround.exchange.tensors import Array, TensorSpec
 
 M = TypeVar("M", bound=Message)
-
-# An outcome holds histograms of every site; 8 MiB is enough for a thousand of them.
-MESSAGE_LIMIT = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -108,16 +105,22 @@ class Channel:
     def seal(
         self, message: Message, round: int | None = None, tensors: Mapping[str, TensorFile] | None = None
     ) -> bytes:
-        """The signed bytes of a message."""
+        """The signed bytes of a message. Raises ConfigurationError (`illegal-envelope`) for what nobody would read."""
         binding = self._binding(type(message), round)
-        return seal(message.kind, message, binding=binding, key=self.key, signer=self.me, tensors=tensors)
+        data = seal(message.kind, message, binding=binding, key=self.key, signer=self.me, tensors=tensors)
+        if len(data) > message.limit:
+            raise ConfigurationError(
+                f"{message.kind!r} has {len(data)} bytes, and nobody reads more than {message.limit} of one",
+                code="illegal-envelope",
+            )
+        return data
 
     def read(self, store: Readable, model: type[M], peer: Peer, *, round: int | None = None) -> Record[M]:
         """The message of this kind in `store`, as said by `peer`.
 
         Raises MissingError; RefusedError with the codes of `open_envelope`, or `oversized`.
         """
-        return self.open(store.get(self.where(model, round), limit=MESSAGE_LIMIT), model, peer, round)
+        return self.open(store.get(self.where(model, round), limit=model.limit), model, peer, round)
 
     def open(self, data: bytes, model: type[M], peer: Peer, round: int | None = None) -> Record[M]:
         """The message in these bytes. Raises RefusedError."""

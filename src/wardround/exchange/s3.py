@@ -7,6 +7,7 @@ way can strip it.
 """
 
 import hashlib
+import logging
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -21,11 +22,14 @@ from xml.etree.ElementTree import ParseError
 import tenacity
 import urllib3
 from minio import Minio
+from minio.commonconfig import ENABLED
 from minio.credentials.credentials import Credentials
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 from minio.signer import sign_v4_s3
+from minio.versioningconfig import VersioningConfig
 from urllib3.response import BaseHTTPResponse
 
+from wardround.exchange.bucket_policy import nobody_deletes
 from wardround.exchange.errors import (
     DeniedError,
     ExchangeError,
@@ -38,12 +42,16 @@ from wardround.exchange.errors import (
     UntrustedError,
 )
 from wardround.exchange.files import whole_file
+from wardround.exchange.first_version import Rewritten, Versions, versions_of
 from wardround.exchange.layout import check_bucket, check_folder, check_key, check_prefix
 from wardround.exchange.listening import Listener
+from wardround.exchange.pace import blocks
 from wardround.exchange.settings import S3Settings
+from wardround.exchange.store import bounded_keys, has_content
 from wardround.exchange.waiting import Watch
 
 T = TypeVar("T")
+_LOG = logging.getLogger(__name__)
 
 _BLOCK = 1 << 20
 _ATTEMPTS = 6
@@ -78,11 +86,31 @@ class S3Exchange:
         try:
             connection.retry(bucket, None, lambda: make(check_bucket(bucket), connection.settings.region))
         except ExistsError:
-            return
+            pass
         except DeniedError:
             # Where an operator sets buckets up, nobody else may, and nobody else has to.
             if not self._has(bucket):
                 raise
+            return
+        self._guard(bucket)
+
+    def _guard(self, bucket: str) -> None:
+        """Has the bucket keep every version, and nobody delete one, where the server and this identity can."""
+        client, retry = self._connection.client, self._connection.retry
+        try:
+            if retry(bucket, None, lambda: client.get_bucket_versioning(bucket)).status == ENABLED:
+                return
+            retry(bucket, None, lambda: client.set_bucket_versioning(bucket, VersioningConfig(ENABLED)))
+            retry(bucket, None, lambda: client.set_bucket_policy(bucket, nobody_deletes(bucket)))
+        except DeniedError:
+            _LOG.debug("bucket %r is its operator's to set up", bucket)
+        except ExchangeError as error:
+            _LOG.warning(
+                "bucket %r may not keep old versions, or let objects be deleted, so that whoever writes in it can "
+                "replace what was there: %s",
+                bucket,
+                error,
+            )
 
     def _has(self, bucket: str) -> bool:
         connection = self._connection
@@ -105,23 +133,32 @@ class S3Store:
         self._connection = connection
         self._listener = Listener(f"listen-{name}", self._listen)
         self._bucket_seen = False
+        self._lists_versions = True
+        self.rewritten = Rewritten(name)
 
     def get(self, key: str, *, limit: int) -> bytes:
         def read() -> bytes:
             with self._opened(key, limit) as response:
-                return response.read(limit + 1)
+                return b"".join(blocks(response, key, limit))
 
-        data = self._try(key, read)
-        if len(data) > limit:
-            raise OversizedError(key, len(data), limit)
-        return data
+        return self._try(key, read)
 
     def download(self, key: str, target: Path, *, limit: int) -> None:
         def copy() -> None:
             with self._opened(key, limit) as response, whole_file(target) as out:
-                out.writelines(_blocks(response, key, limit))
+                out.writelines(blocks(response, key, limit))
 
         self._try(key, copy)
+
+    def sha256(self, key: str, *, limit: int) -> str:
+        def read() -> str:
+            digest = hashlib.sha256()
+            with self._opened(key, limit) as response:
+                for block in blocks(response, key, limit):
+                    digest.update(block)
+            return digest.hexdigest()
+
+        return self._try(key, read)
 
     def size(self, key: str) -> int:
         check_key(key)
@@ -129,11 +166,19 @@ class S3Store:
         return int(size or 0)
 
     def exists(self, key: str) -> bool:
+        def look() -> bool:
+            try:
+                self._connection.client.stat_object(self.name, check_key(key))
+            except S3Error as error:
+                if _is_deleted(error) and self._versions(key).first is not None:
+                    return True
+                raise
+            return True
+
         try:
-            self.size(key)
+            return self._try(key, look)
         except MissingError:
             return False
-        return True
 
     def put_new(self, key: str, data: bytes) -> None:
         digest = hashlib.sha256(data).hexdigest()
@@ -179,8 +224,8 @@ class S3Store:
 
     @contextmanager
     def _opened(self, key: str, limit: int) -> Iterator[BaseHTTPResponse]:
-        """The answer to a GET, of which nothing was read yet; refused here when it is too long."""
-        response = self._connection.client.get_object(self.name, check_key(key))
+        """The answer to a GET of the first version, nothing of which was read yet; refused here when it is too long."""
+        response = self._first(check_key(key))
         try:
             if (size := int(response.headers.get("content-length", 0))) > limit:
                 raise OversizedError(key, size, limit)
@@ -190,6 +235,48 @@ class S3Store:
             raise
         finally:
             response.release_conn()
+
+    def _first(self, key: str) -> BaseHTTPResponse:
+        """The answer to a GET of what was written first under `key`."""
+        client = self._connection.client
+        try:
+            newest = client.get_object(self.name, key)
+        except S3Error as error:
+            if not _is_deleted(error) or (first := self._versions(key).first) is None:
+                raise
+            return client.get_object(self.name, key, version_id=first)
+        version = newest.headers.get("x-amz-version-id")
+        try:
+            first = self._versions(key).first if version and self._lists_versions else None
+        except BaseException:
+            newest.close()
+            newest.release_conn()
+            raise
+        if first in (version, None):
+            return newest
+        newest.close()
+        newest.release_conn()
+        return client.get_object(self.name, key, version_id=first)
+
+    def _versions(self, key: str) -> Versions:
+        """What is under `key`; nothing is known of it where this identity may not list versions."""
+        listing = self._connection.client.list_objects(
+            self.name, prefix=key, recursive=True, include_version=True
+        )
+        try:
+            found = versions_of(key, listing)
+        except S3Error as error:
+            if error.code not in _DENIED:
+                raise
+            self._lists_versions = False
+            _LOG.warning(
+                "this identity may not list the versions in bucket %r: what is replaced there is not noticed; allow it "
+                "s3:ListBucketVersions and s3:GetObjectVersion",
+                self.name,
+            )
+            return Versions(None, 0, 0)
+        self.rewritten.note(key, found)
+        return found
 
     def _write(self, key: str, put: Callable[[], None], digest: Callable[[], str], size: int) -> None:
         """Runs `put`; our own first try may have succeeded without our seeing the answer."""
@@ -204,7 +291,7 @@ class S3Store:
         try:
             self._try(key, once)
         except ExistsError:
-            if tries == 1 or self.size(key) != size or _sha256(self.get(key, limit=size)) != digest():
+            if tries == 1 or not has_content(self, key, size, digest):
                 raise
 
     def _put(self, key: str, body: bytes | BinaryIO, size: int, sha256: str) -> None:
@@ -233,7 +320,12 @@ class S3Store:
 def _keys(client: Minio, bucket: str, prefix: str, recursive: bool) -> list[str]:
     """Keys under a prefix, sorted; where it is not recursive, folders with their slash."""
     found = client.list_objects(bucket, prefix=prefix, recursive=recursive)
-    return sorted(entry.object_name for entry in found if entry.object_name)
+    return bounded_keys((entry.object_name for entry in found if entry.object_name), bucket, prefix)
+
+
+def _is_deleted(error: S3Error) -> bool:
+    """Whether a key is missing because it was deleted in a bucket that keeps versions."""
+    return error.response.status == 404 and error.response.headers.get("x-amz-delete-marker") == "true"
 
 
 @dataclass(frozen=True)
@@ -264,7 +356,7 @@ class S3Reader:
         with self._named():
             response = self._connection.client.get_object(self._bucket, key)
             try:
-                yield from _blocks(response, "of the bucket", limit)
+                yield from blocks(response, "of the bucket", limit)
             except BaseException:
                 response.close()
                 raise
@@ -426,19 +518,6 @@ def _no_bucket(bucket: str) -> MissingBucketError:
     return MissingBucketError(
         f"the exchange has no bucket {bucket!r}; set the federation up first, or correct its name"
     )
-
-
-def _blocks(response: BaseHTTPResponse, key: str, limit: int) -> Iterator[bytes]:
-    read = 0
-    while block := response.read(_BLOCK):
-        read += len(block)
-        if read > limit:  # a server that did not give the length
-            raise OversizedError(key, read, limit)
-        yield block
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def _file_sha256(path: Path) -> str:

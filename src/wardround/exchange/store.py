@@ -6,12 +6,18 @@ Every write is a promise: after a crash the same step runs again, and `put_idemp
 
 import hashlib
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-from wardround.exchange.errors import ConflictError, ExistsError
+from wardround.errors import RefusedError
+from wardround.exchange.errors import ConflictError, ExistsError, OversizedError
+from wardround.exchange.first_version import Rewritten
 from wardround.exchange.waiting import Rhythm, Watch, wait_until
+
+# A thousand rounds of a thousand sites' federation are three thousand objects under a run.
+MOST_KEYS = 100_000
 
 
 class Readable(Protocol):
@@ -24,6 +30,13 @@ class Readable(Protocol):
     @property
     def name(self) -> str:
         """The bucket's name."""
+
+    @property
+    def rewritten(self) -> Rewritten:
+        """The keys that were found written more than once, or deleted, where the bucket keeps versions.
+
+        `get`, `download` and `sha256` give what was written first.
+        """
 
     def get(self, key: str, *, limit: int) -> bytes:
         """The object's bytes. Raises MissingError; OversizedError, unread, if it has more than `limit`."""
@@ -47,6 +60,9 @@ class Store(Readable, Protocol):
     def size(self, key: str) -> int:
         """The object's size in bytes. Raises MissingError."""
 
+    def sha256(self, key: str, *, limit: int) -> str:
+        """The SHA-256 (hexadecimal) of the object's bytes, none of which is kept. Raises as `get`."""
+
     def put_new(self, key: str, data: bytes) -> None:
         """Writes a new object; of several writers at once exactly one succeeds. Raises ExistsError."""
 
@@ -54,13 +70,13 @@ class Store(Readable, Protocol):
         """`put_new` from a file, streamed. Raises ExistsError."""
 
     def list(self, prefix: str) -> Iterator[str]:
-        """The keys that start with `prefix`, in ascending order."""
+        """The keys that start with `prefix`, in ascending order. Raises RefusedError (`flooded`) for too many."""
 
     def names(self, prefix: str) -> Iterator[str]:
         """What lies directly below `prefix`, which is empty or ends with a slash, in ascending order.
 
         An object by the rest of its key, and all that lies deeper by its next segment and a slash: one request
-        for a thousand of them, however much is in there.
+        for a thousand of them, however much is in there. Raises RefusedError (`flooded`) for too many.
         """
 
 
@@ -100,18 +116,38 @@ def upload_idempotent(store: Store, key: str, source: Path) -> None:
 
 
 def _check_same(store: Store, key: str, size: int, expected: bytes | Path) -> None:
-    if store.size(key) != size or _sha256(store.get(key, limit=size)) != _sha256(expected):
+    if not has_content(store, key, size, lambda: _sha256(expected)):
         raise ConflictError(
             f"bucket {store.name!r} already has other content under {key!r}, and objects are never "
             "overwritten; use a new run, or find out who else writes with these credentials"
         )
 
 
-def _sha256(data: bytes | Path) -> bytes:
+def has_content(store: Store, key: str, size: int, sha256: Callable[[], str]) -> bool:
+    """Whether the object under `key` has so many bytes and this SHA-256; it is not kept in memory."""
+    try:
+        return store.sha256(key, limit=size) == sha256()
+    except OversizedError:
+        return False
+
+
+def _sha256(data: bytes | Path) -> str:
     if isinstance(data, bytes):
-        return hashlib.sha256(data).digest()
+        return hashlib.sha256(data).hexdigest()
     with data.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def bounded_keys(keys: Iterable[str], bucket: str, prefix: str) -> list[str]:
+    """The keys of a listing, sorted. Raises RefusedError (`flooded`) soon after `MOST_KEYS`."""
+    found = list(islice(keys, MOST_KEYS + 1))
+    if len(found) > MOST_KEYS:
+        raise RefusedError(
+            f"bucket {bucket!r} has more than {MOST_KEYS} objects under {prefix!r}, which no run writes; whoever writes "
+            "there has flooded it, and its operator must remove what is too much",
+            code="flooded",
+        )
+    return sorted(found)
 
 
 def wait_for_any(

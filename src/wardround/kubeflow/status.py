@@ -161,8 +161,9 @@ class _Reader:
             return None
 
     def _site(self, site: str, key: str) -> SiteStatus:
-        store, peer = self._exchange.store(self._layout.site(site)), Peer(site, PublicKey(key))
+        store = self._exchange.store(self._layout.site(site))
         try:
+            peer = Peer(site, PublicKey(key))
             if store.exists(self._channel.where(JoinMessage)):
                 self._channel.read(store, JoinMessage, peer)
                 return SiteStatus(site, "joined")

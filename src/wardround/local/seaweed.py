@@ -1,8 +1,8 @@
 """The S3 server of a federation on one machine: SeaweedFS, from its PyPI package, on loopback only.
 
 One process with master, volume, filer and S3 gateway on free ports. Only the gateway is for others: the rest
-asks for tokens that are made anew at each start (`_environment`). Data stays in the folder, so a server
-started there again goes on with it, on other ports.
+asks for a certificate and tokens that are made anew at each start (`seaweed_security`). Data stays in the folder,
+which nobody else on the machine can enter, so a server started there again goes on with it, on other ports.
 
 The server is ended by SIGKILL: on SIGTERM it may take 15 seconds, or for ever. An acknowledged write has been
 handed to the kernel by then, so nothing of it is lost, which a test holds.
@@ -26,6 +26,7 @@ from typing import Self
 
 from wardround.errors import ConfigurationError
 from wardround.exchange.layout import COORDINATOR, Layout
+from wardround.local.seaweed_security import tokens, write_security
 
 _START_SECONDS = 30.0
 _STARTS = 3
@@ -40,6 +41,7 @@ import ctypes, os, signal, sys
 ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)  # 1: PR_SET_PDEATHSIG
 if os.getppid() != int(sys.argv[1]):
     sys.exit(1)
+os.umask(0o077)
 os.execv(sys.argv[2], sys.argv[2:])
 """
 
@@ -78,6 +80,7 @@ def federation_identities(layout: Layout, sites: Sequence[str], folder: Path) ->
     do everything, buckets included. Each one's credentials are in `folder/<name>.json`.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
     actions = {COORDINATOR: ("Admin",)} | {site: _site_actions(layout, site) for site in sites}
     return {name: _kept_identity(name, allowed, folder) for name, allowed in actions.items()}
 
@@ -117,8 +120,10 @@ class SeaweedServer:
 
     def start(self) -> None:
         """Returns when the server answers. Another process may take a port meanwhile: then tries others."""
-        (self.folder / "data").mkdir(parents=True, exist_ok=True)
+        (self.folder / "data").mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
         self._write_identities()
+        write_security(self.folder)
         self._remove_sockets()
         for _ in range(_STARTS):
             self._ports = _free_ports()
@@ -160,7 +165,7 @@ class SeaweedServer:
 
     def _launch(self) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), str(_program())]
-        with self.log.open("ab") as log:
+        with os.fdopen(os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
             return subprocess.Popen(
                 command + self._arguments(),
                 cwd=self.folder,
@@ -253,9 +258,8 @@ def _program() -> Path:
 
 def _environment(folder: Path) -> Mapping[str, str]:
     """No settings from elsewhere, and keys for the tokens between its parts: no way around the gateway."""
-    keys = ("SIGNING", "SIGNING_READ", "FILER_SIGNING", "FILER_SIGNING_READ")
-    tokens = {f"WEED_JWT_{name}_KEY": secrets.token_hex(32) for name in keys}
-    return tokens | {
+    return {
+        **tokens(),
         "HOME": str(folder),
         "PATH": os.defpath,
         "GOMEMLIMIT": "512MiB",

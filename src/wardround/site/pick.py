@@ -23,6 +23,7 @@ from wardround.site.answers import why_used_up
 from wardround.site.approvals import why_not_approved
 from wardround.site.budget import OVER_BUDGET
 from wardround.site.evidence import is_accused
+from wardround.site.plan_folder import is_asked_for
 from wardround.site.settings import SiteSettings
 
 _LOG = logging.getLogger(__name__)
@@ -124,6 +125,8 @@ class Picker:
             )
         missing = why_not_approved(settings, digest) or why_used_up(settings, digest, run)
         over = "is over the privacy budget" if self._settings.privacy_budget else None
+        if is_asked_for(settings.work, digest):
+            return False
         code = self._declined_with(run, message)
         beyond = "asks for more than was approved" if code == MORE_THAN_APPROVED else None
         why = missing or beyond or (over if code == OVER_BUDGET else None)

@@ -1,8 +1,7 @@
-"""The run's plan: fetched, compared with its digest, approved by the hospital, its operations reviewed."""
+"""The run's plan: its manifest looked at, approved by the hospital, then fetched and its operations reviewed."""
 
 import logging
 
-from wardround import plan_store
 from wardround.errors import RefusedError, WardroundError
 from wardround.exchange.errors import ConflictError, ExchangeError, MissingBucketError
 from wardround.exchange.membership import members_key
@@ -14,7 +13,6 @@ from wardround.exchange.messages import (
 )
 from wardround.exchange.waiting import wait_until
 from wardround.plan.format import Plan
-from wardround.plan.review import check_operations
 from wardround.recipe.bounds import MORE_THAN_APPROVED
 from wardround.site.answers import begin_run, why_used_up
 from wardround.site.approvals import why_not_approved
@@ -24,7 +22,7 @@ from wardround.site.context import Seat
 from wardround.site.covered import why_run_beyond
 from wardround.site.described import Described
 from wardround.site.hear import hear, hear_members
-from wardround.turns import one_at_a_time
+from wardround.site.plan_folder import fetch_reviewed, is_asked_for, read_manifest
 
 _LOG = logging.getLogger(__name__)
 
@@ -42,11 +40,11 @@ class ApprovalError(UnwantedPlanError):
 
     code = "not-approved"
 
-    def __init__(self, plan: Plan, missing: str) -> None:
+    def __init__(self, digest: str, missing: str) -> None:
         super().__init__(
-            f"plan {plan.digest} {missing}. Look at it: wardround plan show {plan.folder}; and if it may run, "
-            f"wardround site approve {plan.digest}; then start again",
-            f"not approved; approve with wardround site approve {plan.digest}",
+            f"plan {digest} {missing}. Look at it: wardround site review, or where there is no network wardround plan "
+            f"show {digest}; and if it may run, wardround site approve {digest}; then start again",
+            f"not approved; approve with wardround site approve {digest}",
         )
 
 
@@ -80,9 +78,9 @@ class OverBudgetError(UnwantedPlanError):
 
     code = OVER_BUDGET
 
-    def __init__(self, plan: Plan, why: str) -> None:
+    def __init__(self, digest: str, why: str) -> None:
         super().__init__(
-            f"plan {plan.digest} {why}. Ask the coordinator for a plan with differential privacy, or take "
+            f"plan {digest} {why}. Ask the coordinator for a plan with differential privacy, or take "
             "privacy_budget out of the site's settings",
             f"over the privacy budget: the plan {why}",
         )
@@ -131,18 +129,21 @@ def approved_plan(seat: Seat, run: RunMessage) -> Plan:
 
 
 def _checked_plan(seat: Seat, run: RunMessage) -> Plan:
-    plan = fetch_plan(seat)
-    beyond = why_run_beyond(run, plan.manifest.recipe_model())
+    digest = str(seat.channel.digest)
+    if is_asked_for(seat.settings.work, digest):
+        fetch_reviewed(seat)
+    recipe = read_manifest(seat).recipe_model()
+    beyond = why_run_beyond(run, recipe)
     if beyond is not None:
         raise BeyondApprovalError(beyond)
-    over = why_over_budget(seat.settings, plan.manifest.recipe_model().privacy)
+    over = why_over_budget(seat.settings, recipe.privacy)
     if over is not None:  # before the approval, which changes nothing about it
-        raise OverBudgetError(plan, over)
-    missing = why_not_approved(seat.settings, plan.digest)
+        raise OverBudgetError(digest, over)
+    missing = why_not_approved(seat.settings, digest)
     if missing is not None:
-        raise ApprovalError(plan, missing)
+        raise ApprovalError(digest, missing)
+    plan = fetch_reviewed(seat)
     _begin(seat, plan)
-    check_operations(plan)
     return plan
 
 
@@ -171,11 +172,3 @@ def decline(seat: Seat, code: str) -> None:
         _LOG.info("run %s: was declined before, for another reason", channel.run)
     except ExchangeError as error:
         _LOG.warning("run %s: the coordinator could not be told that we decline: %s", channel.run, error)
-
-
-def fetch_plan(seat: Seat) -> Plan:
-    """The plan in this site's folder, downloaded unless it is there and whole. Raises RefusedError."""
-    digest = str(seat.channel.digest)
-    work = seat.settings.work
-    with one_at_a_time(work / "locks" / digest, "the plan", seat.stop):
-        return plan_store.fetch_plan(seat.shared, digest, work / "plans" / digest)

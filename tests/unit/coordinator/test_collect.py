@@ -52,7 +52,7 @@ def test_the_decision_tells_accepted_refused_and_missing_apart() -> None:
 
 
 def test_a_site_that_was_missing_is_not_in_the_next_cohort() -> None:
-    joined = {site: JoinMessage(approved="a" * 64, public_key="k", examples={}) for site in EVERYBODY}
+    joined = {site: JoinMessage(approved="a" * 64, public_key="a" * 64, examples={}) for site in EVERYBODY}
     assert cohort(joined, ("birch",)) == ("alder", "cedar", "dogwood")
 
 

@@ -64,8 +64,9 @@ def publish(
     from wardround.cli.options import read_settings
     from wardround.coordinator.publish import PREFIX, PublishSettings
     from wardround.coordinator.publish import publish as publish_plan
+    from wardround.log_lines import set_up_logging
     from wardround.plan.format import load_plan
-    from wardround.processes import run_until_signal, set_up_logging
+    from wardround.processes import run_until_signal
 
     set_up_logging()
     flags = {"federation": federation, "exchange": exchange}

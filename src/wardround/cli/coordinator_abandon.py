@@ -20,7 +20,8 @@ def abandon(
     from wardround.coordinator.abandon import AbandonSettings
     from wardround.coordinator.abandon import abandon as give_up
     from wardround.coordinator.publish import PREFIX
-    from wardround.processes import load_settings, run_until_signal, set_up_logging
+    from wardround.log_lines import set_up_logging
+    from wardround.processes import load_settings, run_until_signal
 
     set_up_logging()
     chosen = load_settings(AbandonSettings, settings, PREFIX)

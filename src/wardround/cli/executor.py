@@ -53,11 +53,11 @@ class Executor:
                 artifacts={k: v["artifacts"][0] for k, v in outputs.get("artifacts", {}).items()},
                 output_file=Path(outputs["outputFile"]) if "outputFile" in outputs else None,
             )
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
             raise ConfigurationError(
-                f"--executor-input is not what {{{{$}}}} becomes ({type(error).__name__}: {error}); leave it out "
-                "outside of Kubeflow Pipelines"
-            ) from error
+                f"--executor-input is not what {{{{$}}}} becomes ({type(error).__name__}); leave it out outside of "
+                "Kubeflow Pipelines"
+            ) from None
 
     def write(self, parameters: Mapping[str, Any], artifacts: Mapping[str, Artifact] | None = None) -> None:
         """Leaves output parameters and artifacts where they are expected; those nobody asked for are left out."""

@@ -16,7 +16,9 @@ import typer
 from pydantic import BaseModel
 
 from wardround.cli.executor import Executor
-from wardround.processes import load_settings, set_up_logging
+from wardround.log_lines import set_up_logging
+from wardround.private_process import keep_texts
+from wardround.processes import load_settings
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -52,6 +54,8 @@ def step(
             executor = Executor.parse(executor_input)
             fields = {name: given.pop(name) for name in model.model_fields}
             found = read_settings(model, prefix, settings, fields, executor.inputs, defaults)
+            if getattr(found, "keep_error_texts", False):
+                keep_texts(found.work)  # type: ignore[attr-defined]
             function(Step(found, executor), **given)
 
         own = list(inspect.signature(function).parameters.values())[1:]

@@ -41,7 +41,7 @@ def submit(
     With --site: start the hospital's run, of the newest open run or of --run. The exchange's credential is a file that
     WARDROUND_S3_CREDENTIALS_FILE names.
     """
-    from wardround.processes import set_up_logging
+    from wardround.log_lines import set_up_logging
 
     set_up_logging()
     if site == (recipe is not None):
@@ -59,9 +59,10 @@ def _submit_recipe(kubeflow: Any, settings: Path | None, recipe: Path, parameter
 
     from wardround.coordinator.publish import PublishSettings
     from wardround.kubeflow.submit import submit_recipe
+    from wardround.private_process import shown_stream
     from wardround.processes import run_until_signal
 
-    console = Console(stderr=True)
+    console = Console(file=shown_stream())
     with tempfile.TemporaryDirectory() as folder, console.status("compiling") as status:
 
         def work(stop: threading.Event) -> Any:

@@ -128,7 +128,7 @@ def _unraisable(given: Any) -> None:
 
 
 def _warned_of(
-    text: Warning | str,
+    message: Warning | str,
     category: type[Warning],
     filename: str,
     lineno: int,
@@ -137,7 +137,7 @@ def _warned_of(
 ) -> None:
     """Once for each class and place, whatever the text: one that quotes values is another each time."""
     place = f"{category.__name__} in {foreign(Path(filename).name, 60)}:{lineno}"
-    print(f"{place}: {text}", file=sys.stderr)
+    print(f"{place}: {message}", file=sys.stderr)
     if place not in _warned:
         _warned.add(place)
         say(f"wardround: a library warns: {place}; {WITHHELD}")

@@ -62,7 +62,12 @@ def for_rich(text: object, limit: int = LIMIT) -> "Text":
     return Text(foreign(text, limit))
 
 
-def for_html(text: object, limit: int = LIMIT) -> str:
+def for_attribute(text: object, limit: int = LIMIT) -> str:
+    """`foreign`, escaped for a quoted attribute's value, a `<title>` and SVG, where nothing can be isolated."""
+    return html.escape(foreign(text, limit))
+
+
+def for_html(text: object, limit: int = 10 * LIMIT) -> str:
     """`foreign` for the content of an HTML element, escaped.
 
     Right-to-left text stays as it is, isolated by `<bdi>` from what stands around it: so not for attributes and SVG.

@@ -8,6 +8,7 @@ import typer
 
 from wardround.cli.coordinator_abandon import abandon
 from wardround.cli.coordinator_check import check
+from wardround.cli.echo import echo
 from wardround.cli.keys import key
 from wardround.cli.options import Step, step
 from wardround.coordinator.settings import CoordinatorSettings
@@ -30,7 +31,7 @@ def open_(given: Step[CoordinatorSettings]) -> None:
 
     settings, _ = run_until_signal(partial(settle, given.settings))
     opened = run_until_signal(partial(open_run, settings))
-    typer.echo(f"run {settings.run}: plan {opened.plan_digest}, {opened.rounds} rounds")
+    echo(f"run {settings.run}: plan {opened.plan_digest}, {opened.rounds} rounds")
 
 
 @app.command()
@@ -73,7 +74,7 @@ def publish(
     chosen = read_settings(PublishSettings, PREFIX, settings, flags, {}, {})
     made = load_plan(plan)
     run_until_signal(partial(publish_plan, chosen, made))
-    typer.echo(made.digest)
+    echo(made.digest)
 
 
 @app.command("compile", hidden=True)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from wardround.cli.echo import echo
 from wardround.cli.kubeflow_options import Place, at_kubeflow
 from wardround.errors import ConfigurationError
 
@@ -61,6 +62,7 @@ def _submit_recipe(kubeflow: Any, settings: Path | None, recipe: Path, parameter
     from wardround.kubeflow.submit import submit_recipe
     from wardround.private_process import shown_stream
     from wardround.processes import run_until_signal
+    from wardround.text import for_rich
 
     console = Console(file=shown_stream())
     with tempfile.TemporaryDirectory() as folder, console.status("compiling") as status:
@@ -73,18 +75,18 @@ def _submit_recipe(kubeflow: Any, settings: Path | None, recipe: Path, parameter
                 parameters,
                 folder=Path(folder) / "plan",
                 stop=stop,
-                progress=status.update,
+                progress=lambda step: status.update(for_rich(step)),
             )
 
         made = run_until_signal(work)
-    typer.echo(f"plan {made.digest}\nrun {made.run}\n{made.started.link}")
+    echo(f"plan {made.digest}", f"run {made.run}", made.started.link)
 
 
 def _submit_site(kubeflow: Any, settings: Path | None, parameters: dict[str, Any]) -> None:
     from wardround.kubeflow.submit import SiteNames, submit_site
 
     started = submit_site(kubeflow, SiteNames.load(settings), parameters)
-    typer.echo(f"{started.name}\n{started.link}")
+    echo(started.name, started.link)
 
 
 def _parameters(file: Path | None, **more: Any) -> dict[str, Any]:

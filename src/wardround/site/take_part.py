@@ -16,6 +16,7 @@ from wardround.site.context import Seat
 from wardround.site.plans import approved_plan, find_run
 from wardround.site.publish import Finished, find_finished, forget, is_published, keep, publish
 from wardround.site.train import Data, make_update
+from wardround.text import foreign
 
 _LOG = logging.getLogger(__name__)
 
@@ -110,7 +111,12 @@ def _look_back(seat: Seat, summary: Summary) -> None:
     for refusal in outcome.refused:
         if refusal.site == seat.site:
             summary.refused[number] = refusal.code
-            _LOG.warning("round %d: the update was refused (%s): %s", number, refusal.code, refusal.detail)
+            _LOG.warning(
+                "round %d: the update was refused (%s): %s",
+                number,
+                refusal.code,
+                foreign(refusal.detail, 500),
+            )
 
 
 def _end(seat: Seat, summary: Summary) -> Summary:

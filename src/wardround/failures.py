@@ -54,6 +54,8 @@ def place_of(error: BaseException) -> str:
     """`InvalidArgumentError at wardround.plan.graph:67 in tensorflow.python.client.session:1407`, and two causes."""
     said: list[str] = []
     current: BaseException | None = error
+    if isinstance(error, LibraryError) and error.__cause__ is not None:
+        current = error.__cause__  # what it stands for
     while current is not None and len(said) < _CHAIN:
         said.append(_place(current))
         current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)

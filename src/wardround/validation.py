@@ -8,18 +8,25 @@ from wardround.text import foreign
 _SHOWN = 8
 
 
-def problems(error: ValidationError, whole: str = "all of it") -> str:
+def problems(error: ValidationError, whole: str = "all of it", *, names: bool = True) -> str:
     """`field.inner: what is wrong; …` for the first eight mistakes. `whole` stands for what has no field.
 
-    Names of fields may be the author's own (an unknown key): they are sanitized and cut. No value is quoted.
+    Names of fields may be the author's own (an unknown key): they are sanitized and cut, and with `names` False only the
+    model's own fields are named, for files that hold patients' data. No value is quoted.
     """
     found = error.errors(include_url=False, include_input=False)
-    shown = [f"{_where(each) or whole}: {_what(each)}" for each in found[:_SHOWN]]
+    shown = [f"{_where(each, names) or whole}: {_what(each)}" for each in found[:_SHOWN]]
     more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
     return "; ".join([*shown, *more])
 
 
-def _where(problem: ErrorDetails) -> str:
+def _where(problem: ErrorDetails, names: bool) -> str:
+    if not names:
+        return (
+            "an unknown name"
+            if problem["type"] == "extra_forbidden"
+            else "".join(map(str, problem["loc"][:1]))
+        )
     return ".".join(foreign(part, 60) for part in problem["loc"][:10])
 
 

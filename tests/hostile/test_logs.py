@@ -16,10 +16,12 @@ import pytest
 from wardround.compiler_client import compile_recipe
 from wardround.exchange.envelope import SigningKey
 from wardround.imaging.shards import write_dataset
+from wardround.imaging.writer import Grey, Origin, write_dx
 from wardround.plan.format import load_plan
 from wardround.recipe import parse_recipe
 
 pytestmark = pytest.mark.xdist_group("hostile-logs")
+CANARY = "Exlund^Bo"  # as in failing_process.py
 MARK = 424_200_000  # as in leaky_model.py: a pixel's value is added to it
 RECIPE = """
 name: leaky
@@ -118,3 +120,89 @@ def test_the_text_is_kept_for_the_hospital_only_if_it_asks_for_it(hospital: Hosp
     assert len(pixels_in(kept.read_text())) >= 64  # so the graph does leak, and only the log does not
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600 and stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
     assert pixels_in(done.stdout + done.stderr + hospital.said()) == []
+
+
+@pytest.fixture(scope="module")
+def failed(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], str]:
+    """What a process showed in which everything failed, and what it kept."""
+    folder = tmp_path_factory.mktemp("failed")
+    command = [sys.executable, str(Path(__file__).with_name("failing_process.py")), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    (kept,) = folder.glob("error-texts/*.log")
+    return done, kept.read_text(errors="replace")
+
+
+def test_libraries_that_fail_in_every_way_are_told_by_class_and_place(
+    failed: tuple[subprocess.CompletedProcess[str], str],
+) -> None:
+    done, kept = failed
+    told = done.stdout + done.stderr
+    assert done.returncode == 1 and "the end" in told and "did not fail" not in told
+    assert (
+        CANARY not in told and "421337" not in told and "Traceback" not in told and "native code" not in told
+    )
+    for name in (
+        "InvalidDicomError",
+        "NoSuchFile",
+        "ConnectionError",
+        "ValidationError",
+        "InvalidArgumentError",
+    ):
+        assert name in told
+    # Without it the test above would show nothing: the libraries did say all of that.
+    assert kept.count(CANARY) > 20 and "421337" in kept and "native code" in kept
+
+
+def test_a_warning_a_thread_and_what_nobody_caught_are_a_line_each(
+    failed: tuple[subprocess.CompletedProcess[str], str],
+) -> None:
+    lines = failed[0].stderr.splitlines()
+    for start in (
+        "a library warns: UserWarning in valuerep.py",
+        "thread worker: ValueError",
+        "RuntimeError at",
+    ):
+        assert len([line for line in lines if line.startswith(f"wardround: {start}")]) == 1
+    assert lines[-1].endswith("[library-failed]")
+    assert all(re.match(r"20\d\d-|wardround: |the end", line) for line in lines)
+
+
+def test_broken_files_of_a_hospital_are_not_quoted(tmp_path: Path) -> None:
+    source, work = tmp_path / "in", tmp_path / "dataset"
+    source.mkdir()
+    origin = Origin(patient=CANARY, name=CANARY, study=CANARY, series=CANARY, instance="1", manufacturer="M")
+    write_dx(source / "whole.dcm", np.zeros((16, 16), np.uint16), origin, Grey(12, window=(1, 2)))
+    data = (source / "whole.dcm").read_bytes()
+    (source / "cut.dcm").write_bytes(data[: data.index(CANARY.encode()) + 20])
+    (source / "odd.dcm").write_bytes(data.replace(b"DX", b"\x1b[", 3).replace(b"IS", b"\xff\xff"))
+    (source / "none.dcm").write_bytes(CANARY.encode() * 99)
+    work.mkdir()
+    (work / "dataset.json").write_text(json.dumps({"labels": CANARY, CANARY: 1, "digest": CANARY}))
+    (work / "statistics.json").write_text("{" + CANARY)
+    (work / "options.yaml").write_text(f"dates: [{CANARY}")
+    key = ("--key", str(tmp_path / "key"), "--new-key")
+    runs = (
+        ("deid", str(source), str(tmp_path / "out"), *key),
+        (
+            "deid",
+            str(source),
+            str(tmp_path / "out2"),
+            "--key",
+            str(tmp_path / "key"),
+            "--options",
+            str(work / "options.yaml"),
+        ),
+        ("data", "report", str(work)),
+    )
+    for words in runs:
+        done = subprocess.run(
+            [sys.executable, "-m", "wardround", *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        told = done.stdout + done.stderr
+        assert (
+            done.returncode != 0 and CANARY not in told and "Traceback" not in told and "\x1b" not in told
+        ), told

@@ -19,11 +19,13 @@ def read_limited(path: Path, limit: int, what: str = "file") -> bytes:
     Raises FileError, which holds the path and no content.
     """
     try:
-        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(number, "rb") as stream:
-            found = os.fstat(number)
+        # Not opened yet: opening a pipe or a device can do something. What takes its place meanwhile is looked at, too.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise _no_file(path, what)
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
+            found = os.fstat(stream.fileno())
             if not stat.S_ISREG(found.st_mode):
-                raise FileError(f"{what} {str(path)!r} is not a file; give a file")
+                raise _no_file(path, what)
             if found.st_size > limit:
                 raise _too_large(path, what, limit)
             # A file may grow after it was measured.
@@ -45,6 +47,10 @@ def read_text_limited(path: Path, limit: int, what: str = "file") -> str:
     except UnicodeDecodeError:
         # `from None`: the decoder's error holds the bytes.
         raise FileError(f"{what} {str(path)!r} is not UTF-8 text; write it again as UTF-8") from None
+
+
+def _no_file(path: Path, what: str) -> FileError:
+    return FileError(f"{what} {str(path)!r} is not a file; give a file")
 
 
 def _too_large(path: Path, what: str, limit: int) -> FileError:

@@ -18,6 +18,24 @@ class YamlError(ValueError):
     """The text is not legal; the message has line and column, and no word of the text."""
 
 
+class _Loader(yaml.SafeLoader):
+    """PyYAML looks at each open level again for each token, and recurses: depth is bounded as it is scanned."""
+
+    def fetch_flow_collection_start(self, TokenClass: Any) -> None:
+        """`[` or `{`."""
+        self._check_depth()
+        super().fetch_flow_collection_start(TokenClass)
+
+    def add_indent(self, column: int) -> bool:
+        """A further level of lines."""
+        self._check_depth()
+        return bool(super().add_indent(column))
+
+    def _check_depth(self) -> None:
+        if self.flow_level + len(self.indents) > _DEPTH:
+            raise YamlError(f"line {self.line + 1}: nested deeper than {_DEPTH}")
+
+
 def parse_yaml(text: str, limit: int = LIMIT) -> Any:
     """The content of one YAML (or JSON) document of at most `limit` characters. Raises YamlError."""
     return parse_with_lines(text, limit)[0]
@@ -28,7 +46,7 @@ def parse_with_lines(text: str, limit: int = LIMIT) -> tuple[Any, yaml.Node | No
     if len(text) > limit:
         raise YamlError(f"it has more than {limit} characters")
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         try:
             node = loader.get_single_node()
             if node is None:

@@ -79,7 +79,11 @@ def read_settings(
     """The settings; flags and inputs that are empty were not given. Raises ConfigurationError."""
     path = file or (Path(inputs["settings"]) if is_given(inputs.get("settings")) else None)
     spoken = {name: _as_yaml(model, name, value) for name, value in flags.items() if is_given(value)}
-    passed = {name: json.dumps(inputs[name]) for name in model.model_fields if is_given(inputs.get(name))}
+    passed = {
+        name: json.dumps(inputs[name], ensure_ascii=False)
+        for name in model.model_fields
+        if is_given(inputs.get(name))
+    }
     assumed = {prefix + name.upper(): json.dumps(value) for name, value in defaults.items()}
     above = {prefix + name.upper(): value for name, value in (passed | spoken).items()}
     return load_settings(model, path, prefix, {**assumed, **os.environ, **above})
@@ -92,7 +96,7 @@ def is_given(value: Any) -> bool:
 
 def _as_yaml(model: type[BaseModel], name: str, value: str) -> str:
     # A run called `1` or a site called `no` is text, whatever YAML takes it for.
-    return json.dumps(value) if model.model_fields[name].annotation in _TEXT else value
+    return json.dumps(value, ensure_ascii=False) if model.model_fields[name].annotation in _TEXT else value
 
 
 def _keyword_only(parameters: list[inspect.Parameter]) -> list[inspect.Parameter]:

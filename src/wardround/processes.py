@@ -1,4 +1,4 @@
-"""What a long-running command needs: to end when it is told to, to log, and to read its settings.
+"""What a long-running command needs: to end when it is told to, and to read its settings.
 
 Exit codes: 0 done; 1 an error, which was logged; 130 after SIGINT (Ctrl-C); 143 after SIGTERM.
 """
@@ -12,12 +12,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Generic, NoReturn, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from wardround.errors import ConfigurationError, StoppedError
+from wardround.limited import read_text_limited
+from wardround.private_process import shown_stream
+from wardround.validation import problems
+from wardround.yaml_text import LIMIT, YamlError, parse_yaml
 
 T = TypeVar("T")
 S = TypeVar("S", bound=BaseModel)
@@ -87,21 +90,8 @@ def _leave(number: int, message: str) -> NoReturn:
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
+    shown_stream().flush()
     os._exit(128 + number)
-
-
-def set_up_logging(level: int = logging.INFO) -> None:
-    """One line per event on stderr: coloured on a terminal, plain with a UTC time elsewhere."""
-    if sys.stderr.isatty():
-        from rich.console import Console
-        from rich.logging import RichHandler
-
-        handler: logging.Handler = RichHandler(console=Console(stderr=True), show_path=False)
-        handler.setFormatter(logging.Formatter("%(message)s"))
-    else:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=level, handlers=[handler], force=True)
 
 
 def load_settings(
@@ -113,18 +103,32 @@ def load_settings(
     so lists and numbers work. Raises ConfigurationError that names the field, without its value: it may come
     from a secret.
     """
-    try:
-        fields = {} if path is None else yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigurationError(
-            f"settings {str(path)!r} cannot be read ({type(error).__name__}); give a YAML or JSON file"
-        ) from error
+    where = "from flags and environment" if path is None else repr(str(path))
+    fields = {} if path is None else _mapping_in(path)
     given = os.environ if environment is None else environment
     names = {name: prefix + name.upper() for name in model.model_fields}
-    changes = {name: yaml.safe_load(given[key]) for name, key in names.items() if key in given}
+    changes = {name: _value(name, given[key]) for name, key in names.items() if key in given}
     try:
-        return model.model_validate({**fields, **changes} if isinstance(fields, dict) else fields)
+        return model.model_validate({**fields, **changes})
     except ValidationError as error:
-        found = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        where = "from flags and environment" if path is None else repr(str(path))
-        raise ConfigurationError(f"settings {where} are not legal: {found}; correct them") from error
+        # `from None`: pydantic's own message quotes what was given.
+        raise ConfigurationError(f"settings {where} are not legal: {problems(error)}; correct them") from None
+
+
+def _mapping_in(path: Path) -> dict[str, Any]:
+    try:
+        content = parse_yaml(read_text_limited(path, LIMIT, "settings file"))
+    except YamlError as error:
+        raise ConfigurationError(f"settings {str(path)!r} are not legal: {error}; correct them") from None
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise ConfigurationError(f"settings {str(path)!r} are no mapping of names to values; give one")
+    return content
+
+
+def _value(name: str, text: str) -> Any:
+    try:
+        return parse_yaml(text)
+    except YamlError as error:
+        raise ConfigurationError(
+            f"setting {name} is not YAML: {error}; put quotes around texts that hold YAML's own characters"
+        ) from None

@@ -15,7 +15,8 @@ from wardround.coordinator.settings import CoordinatorSettings
 from wardround.errors import WardroundError
 from wardround.exchange.connect import open_exchange
 from wardround.exchange.store import Exchange
-from wardround.processes import run_until_signal, set_up_logging
+from wardround.log_lines import set_up_logging
+from wardround.processes import run_until_signal
 from wardround.site import commands as site
 from wardround.site.settings import SiteSettings
 

@@ -19,6 +19,7 @@
   "labels" $v.dicom.labels
   "label_encoding" $v.dicom.labelEncoding
   "burned_in" $v.dicom.burnedIn
+  "keep_error_texts" $v.keepErrorTexts
   "harmless_words" $v.dicom.harmlessWords
 -}}
 {{- if $v.federation.privacyBudget.epsilon }}{{ $_ := set $site "privacy_budget" $v.federation.privacyBudget }}{{ end -}}

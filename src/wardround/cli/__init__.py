@@ -1,8 +1,10 @@
 """`wardround …`. A command's module is imported when it runs, so that `wardround --help` needs no TensorFlow."""
 
+import functools
 import importlib
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import typer
@@ -10,7 +12,11 @@ from typer.core import TyperCommand, TyperGroup
 
 from wardround.cli.ending import ending_at_once
 from wardround.errors import WardroundError
+from wardround.private_process import handle_data_privately, say, withhold
 
+# What a data scientist does with files of their own: there, a library's words and a traceback help. All other commands
+# handle patients' data, other parties' objects or credentials.
+OWN_WORK = frozenset(("recipe", "compile", "plan"))
 _HELP = "Federated learning for medical images: hospitals keep their images, and train one model together."
 
 # Name → (module, what to take from it, one line of help).
@@ -70,15 +76,40 @@ def main() -> None:
         try:
             group(prog_name="wardround")
         except WardroundError as error:
-            print(f"wardround: {error} [{error.code}]", file=sys.stderr)
+            withhold(error)
+            say(f"wardround: {error} [{error.code}]")
             sys.exit(1)
 
 
 def _load(name: str) -> Any:
     module, attribute, _ = COMMANDS[name]
     found = getattr(importlib.import_module(module), attribute)
-    if isinstance(found, typer.Typer):
-        return typer.main.get_command(found)
-    app = typer.Typer(add_completion=False)
-    app.command(name)(found)
-    return typer.main.get_command(app)
+    if not isinstance(found, typer.Typer):
+        app = typer.Typer(add_completion=False)
+        app.command(name)(found)
+        found = app
+    command = typer.main.get_command(found)
+    return command if name in OWN_WORK else _private(command)
+
+
+def _private(command: Any) -> Any:
+    """The command, and all below it, in a process that says nothing of a library's once its own code runs."""
+    if below := getattr(command, "commands", {}):
+        for each in below.values():
+            _private(each)
+    elif command.callback is not None:
+        command.callback = _privately(command.callback)
+    return command
+
+
+def _privately(callback: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(callback)
+    def run(*given: Any, **named: Any) -> Any:
+        handle_data_privately()
+        try:
+            return callback(*given, **named)
+        except typer.Abort:
+            say("aborted")
+            raise typer.Exit(1) from None
+
+    return run

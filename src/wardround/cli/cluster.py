@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from wardround.cli import cluster_coordinator
+from wardround.cli.echo import echo
 
 app = typer.Typer(no_args_is_help=True, help="Jobs of the charts, in a cluster.", add_completion=False)
 
@@ -31,5 +32,5 @@ def make_key(
     from wardround.cluster.signing_key import keep_signing_key
 
     key = keep_signing_key(Secrets(connect(namespace)), secret)
-    typer.echo(f"Secret {secret} {'was made' if key.created else 'is there already'}; its public key:")
-    typer.echo(key.public.text)
+    echo(f"Secret {secret} {'was made' if key.created else 'is there already'}; its public key:")
+    echo(key.public.text)

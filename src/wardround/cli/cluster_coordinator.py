@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from wardround.cli.echo import echo
+
 if TYPE_CHECKING:
     from wardround.cluster.secrets import Secrets
     from wardround.cluster.settings import ClusterSettings
@@ -31,7 +33,7 @@ def prepare(config: Config, namespace: Namespace = None) -> None:
     from wardround.cluster.prepare import prepare as run
 
     names = run(_settings(config), _secrets(namespace))
-    typer.echo(f"Secrets: {', '.join(names) or 'none of ours'}")
+    echo(f"Secrets: {', '.join(names) or 'none of ours'}")
 
 
 def certificate(
@@ -50,12 +52,10 @@ def certificate(
         _settings(config).certificate if config else CertificateSettings(secret=secret, names=tuple(names))
     )
     if given is None:
-        typer.echo("the exchange's certificate is not ours")
+        echo("the exchange's certificate is not ours")
         return
     found = ensure_certificate(given, _secrets(namespace))
-    typer.echo(
-        f"{given.secret}: {'made' if found.certificate_made else 'good'}, for {', '.join(given.names)}"
-    )
+    echo(f"{given.secret}: {'made' if found.certificate_made else 'good'}, for {', '.join(given.names)}")
 
 
 def exchange(
@@ -70,15 +70,15 @@ def exchange(
 
     settings, store = _settings(config), _secrets(namespace)
     if settings.exchange.users == "none":
-        typer.echo(f"buckets: {', '.join(set_up_foreign(settings, store))}; identities are made by hand")
+        echo(f"buckets: {', '.join(set_up_foreign(settings, store))}; identities are made by hand")
         return
     with administrator(settings, store) as server:
         change = set_up(settings, store, server, rotate=rotate, retire=retire)
     for name, access_key in change.access_keys.items():
-        typer.echo(f"{name}: access key {access_key}{' (new)' if name in change.rotated else ''}")
+        echo(f"{name}: access key {access_key}{' (new)' if name in change.rotated else ''}")
     for what, found in (("buckets made", change.buckets_made), ("users removed", change.removed)):
-        typer.echo(f"{what}: {', '.join(found) or 'none'}")
-    typer.echo(f"former keys that still work: {', '.join(change.former) or 'none'}")
+        echo(f"{what}: {', '.join(found) or 'none'}")
+    echo(f"former keys that still work: {', '.join(change.former) or 'none'}")
 
 
 def policies(
@@ -103,11 +103,11 @@ def mlflow_users(
 
     settings = _settings(config).mlflow
     if settings is None:
-        typer.echo("there is no MLflow of ours")
+        echo("there is no MLflow of ours")
         return
     change = set_up_users(settings, _secrets(namespace), rotate=rotate, remove_unlisted=remove_unlisted)
     for what, found in (("users", change.users), ("renewed", change.rotated), ("removed", change.removed)):
-        typer.echo(f"{what}: {', '.join(found) or 'none'}")
+        echo(f"{what}: {', '.join(found) or 'none'}")
 
 
 def _settings(config: Path) -> "ClusterSettings":

@@ -1,13 +1,16 @@
 """`wardround compile`"""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from wardround.cli.echo import echo
 from wardround.compiler_client import compile_recipe
 from wardround.recipe import load_recipe
+from wardround.text import for_rich
 
 
 def compile(
@@ -29,7 +32,7 @@ def compile(
             out,
             folder=recipe.parent,
             interpreter=compiler_python,
-            progress=lambda step: status.update(f"compiling: {step}"),
+            progress=lambda step: status.update(for_rich(f"compiling: {step}")),
         )
-    typer.echo(f"plan {plan.digest} in {out}")
-    console.print(f"next: wardround plan show {out}")
+    echo(f"plan {plan.digest} in {out}")
+    echo(f"next: wardround plan show {shlex.quote(str(out))}", err=True)

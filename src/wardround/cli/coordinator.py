@@ -8,6 +8,7 @@ import typer
 
 from wardround.cli.coordinator_abandon import abandon
 from wardround.cli.coordinator_check import check
+from wardround.cli.echo import echo
 from wardround.cli.keys import key
 from wardround.cli.options import Step, step
 from wardround.coordinator.settings import CoordinatorSettings
@@ -30,7 +31,7 @@ def open_(given: Step[CoordinatorSettings]) -> None:
 
     settings, _ = run_until_signal(partial(settle, given.settings))
     opened = run_until_signal(partial(open_run, settings))
-    typer.echo(f"run {settings.run}: plan {opened.plan_digest}, {opened.rounds} rounds")
+    echo(f"run {settings.run}: plan {opened.plan_digest}, {opened.rounds} rounds")
 
 
 @app.command()
@@ -64,15 +65,16 @@ def publish(
     from wardround.cli.options import read_settings
     from wardround.coordinator.publish import PREFIX, PublishSettings
     from wardround.coordinator.publish import publish as publish_plan
+    from wardround.log_lines import set_up_logging
     from wardround.plan.format import load_plan
-    from wardround.processes import run_until_signal, set_up_logging
+    from wardround.processes import run_until_signal
 
     set_up_logging()
     flags = {"federation": federation, "exchange": exchange}
     chosen = read_settings(PublishSettings, PREFIX, settings, flags, {}, {})
     made = load_plan(plan)
     run_until_signal(partial(publish_plan, chosen, made))
-    typer.echo(made.digest)
+    echo(made.digest)
 
 
 @app.command("compile", hidden=True)

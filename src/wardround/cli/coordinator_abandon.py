@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from wardround.cli.echo import echo
+
 
 def abandon(
     run: Annotated[str, typer.Argument(metavar="RUN", help="The run's name.")],
@@ -20,7 +22,8 @@ def abandon(
     from wardround.coordinator.abandon import AbandonSettings
     from wardround.coordinator.abandon import abandon as give_up
     from wardround.coordinator.publish import PREFIX
-    from wardround.processes import load_settings, run_until_signal, set_up_logging
+    from wardround.log_lines import set_up_logging
+    from wardround.processes import load_settings, run_until_signal
 
     set_up_logging()
     chosen = load_settings(AbandonSettings, settings, PREFIX)
@@ -28,6 +31,6 @@ def abandon(
         typer.confirm(f"Abandon run {run} of {chosen.federation}, for all sites and for good?", abort=True)
     final = run_until_signal(partial(give_up, chosen, run))
     if final.status == "abandoned":
-        typer.echo(f"run {run}: abandoned after {final.rounds} rounds; newest model {final.last}")
+        echo(f"run {run}: abandoned after {final.rounds} rounds; newest model {final.last}")
     else:
-        typer.echo(f"run {run} had ended already: {final.status} after {final.rounds} rounds")
+        echo(f"run {run} had ended already: {final.status} after {final.rounds} rounds")

@@ -16,7 +16,8 @@ def check(
     from wardround.cli.findings import show
     from wardround.coordinator.publish import PREFIX
     from wardround.coordinator.readiness import CheckSettings, exchange_findings, registry_finding
-    from wardround.processes import load_settings, set_up_logging
+    from wardround.log_lines import set_up_logging
+    from wardround.processes import load_settings
 
     set_up_logging()
     given = load_settings(CheckSettings, settings, PREFIX)

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from wardround.cli.echo import echo
+
 app = typer.Typer(no_args_is_help=True, help="Look at prepared data.", add_completion=False)
 
 Folder = Annotated[
@@ -46,4 +48,4 @@ def report(
         path = out or folder / report.OWN_FILE
         view = console.own_view(report.write_report(folder, path, pictures))
     Console().print(view)
-    typer.echo(path)
+    echo(path)

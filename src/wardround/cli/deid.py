@@ -10,7 +10,8 @@ import typer
 
 from wardround.cli.steps import LoggedProgress
 from wardround.errors import ConfigurationError
-from wardround.processes import run_until_signal, set_up_logging
+from wardround.log_lines import set_up_logging
+from wardround.processes import run_until_signal
 
 if TYPE_CHECKING:
     from wardround.imaging.deid.folder import Job, Outcome
@@ -132,7 +133,9 @@ def _shown_progress() -> Iterator[Callable[[int, int], None]]:
     """A function of (done, total): on a terminal a bar with rate and time left, elsewhere a log line each tenth."""
     from rich.console import Console
 
-    console = Console(stderr=True)
+    from wardround.private_process import shown_stream
+
+    console = Console(file=shown_stream())
     if not console.is_terminal:
         logged = LoggedProgress()
         yield lambda done, total: logged("files", done, total)

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from wardround.processes import run_until_signal, set_up_logging
+from wardround.log_lines import set_up_logging
+from wardround.processes import run_until_signal
 
 # Where nobody looks at a terminal, tables still need room.
 _LOG_WIDTH = 130

@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from wardround.errors import ConfigurationError
+from wardround.text import foreign
+
+_TEXT = 1000
 
 # Where the launcher mounts an address (kfp 2.17, dsl/types/artifact_types.py). A plain path is itself.
 _MOUNTS = {"gs://": "/gcs/", "minio://": "/minio/", "s3://": "/s3/", "file://": "/"}
@@ -53,11 +56,11 @@ class Executor:
                 artifacts={k: v["artifacts"][0] for k, v in outputs.get("artifacts", {}).items()},
                 output_file=Path(outputs["outputFile"]) if "outputFile" in outputs else None,
             )
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
             raise ConfigurationError(
-                f"--executor-input is not what {{{{$}}}} becomes ({type(error).__name__}: {error}); leave it out "
-                "outside of Kubeflow Pipelines"
-            ) from error
+                f"--executor-input is not what {{{{$}}}} becomes ({type(error).__name__}); leave it out outside of "
+                "Kubeflow Pipelines"
+            ) from None
 
     def write(self, parameters: Mapping[str, Any], artifacts: Mapping[str, Artifact] | None = None) -> None:
         """Leaves output parameters and artifacts where they are expected; those nobody asked for are left out."""
@@ -76,8 +79,20 @@ class Executor:
 
     def _described(self, name: str, made: Artifact) -> dict[str, Any]:
         given = self.artifacts[name]
-        entry = {"name": given.get("name", name), "uri": given["uri"], "metadata": dict(made.metadata)}
+        metadata = shown(made.metadata)
+        entry = {"name": given.get("name", name), "uri": given["uri"], "metadata": metadata}
         return {"artifacts": [entry]}
+
+
+def shown(value: Any) -> Any:
+    """Metadata as Kubeflow's page may show it: every text in it sanitized, names included."""
+    if isinstance(value, str):
+        return foreign(value, _TEXT)
+    if isinstance(value, Mapping):
+        return {foreign(name, _TEXT): shown(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [shown(each) for each in value]
+    return value
 
 
 def local_path(uri: str) -> Path:

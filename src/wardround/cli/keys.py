@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from wardround.cli.echo import echo
+
 Out = Annotated[
     Path, typer.Option("--out", help="Where the private key lies, or is to lie (PEM, mode 0600).")
 ]
@@ -17,4 +19,4 @@ def key(out: Out) -> None:
     if not out.exists():
         out.parent.mkdir(parents=True, exist_ok=True)
         SigningKey.generate().save(out)
-    typer.echo(SigningKey.load(out).public.text)
+    echo(SigningKey.load(out).public.text)

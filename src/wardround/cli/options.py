@@ -16,7 +16,9 @@ import typer
 from pydantic import BaseModel
 
 from wardround.cli.executor import Executor
-from wardround.processes import load_settings, set_up_logging
+from wardround.log_lines import set_up_logging
+from wardround.private_process import keep_texts
+from wardround.processes import load_settings
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -52,6 +54,8 @@ def step(
             executor = Executor.parse(executor_input)
             fields = {name: given.pop(name) for name in model.model_fields}
             found = read_settings(model, prefix, settings, fields, executor.inputs, defaults)
+            if getattr(found, "keep_error_texts", False):
+                keep_texts(found.work)  # type: ignore[attr-defined]
             function(Step(found, executor), **given)
 
         own = list(inspect.signature(function).parameters.values())[1:]
@@ -75,7 +79,11 @@ def read_settings(
     """The settings; flags and inputs that are empty were not given. Raises ConfigurationError."""
     path = file or (Path(inputs["settings"]) if is_given(inputs.get("settings")) else None)
     spoken = {name: _as_yaml(model, name, value) for name, value in flags.items() if is_given(value)}
-    passed = {name: json.dumps(inputs[name]) for name in model.model_fields if is_given(inputs.get(name))}
+    passed = {
+        name: json.dumps(inputs[name], ensure_ascii=False)
+        for name in model.model_fields
+        if is_given(inputs.get(name))
+    }
     assumed = {prefix + name.upper(): json.dumps(value) for name, value in defaults.items()}
     above = {prefix + name.upper(): value for name, value in (passed | spoken).items()}
     return load_settings(model, path, prefix, {**assumed, **os.environ, **above})
@@ -88,7 +96,7 @@ def is_given(value: Any) -> bool:
 
 def _as_yaml(model: type[BaseModel], name: str, value: str) -> str:
     # A run called `1` or a site called `no` is text, whatever YAML takes it for.
-    return json.dumps(value) if model.model_fields[name].annotation in _TEXT else value
+    return json.dumps(value, ensure_ascii=False) if model.model_fields[name].annotation in _TEXT else value
 
 
 def _keyword_only(parameters: list[inspect.Parameter]) -> list[inspect.Parameter]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from wardround.cli.echo import echo
 from wardround.cli.kubeflow_options import Place, at_kubeflow
 from wardround.errors import ConfigurationError
 
@@ -52,7 +53,7 @@ def compile_(
     from wardround.kubeflow.package import compile_package
     from wardround.kubeflow.profile import Profile
 
-    typer.echo(compile_package(which, Profile.load(profile), out))
+    echo(compile_package(which, Profile.load(profile), out))
 
 
 @app.command()
@@ -92,7 +93,7 @@ def check(place: Place) -> None:
     from wardround.kubeflow.register import count_runs
 
     kubeflow = place.connect()
-    typer.echo(
+    echo(
         f"Kubeflow Pipelines at {place.kfp_url} accepts us in {kubeflow.namespace}: {count_runs(kubeflow)} runs"
     )
 
@@ -133,7 +134,7 @@ def _keep_watching(kubeflow: "Kubeflow", cluster: "Cluster", rule: "Rule", port:
     pulse = Pulse(limit_s=300)
     if port is not None:
         pulse.serve(port)
-    typer.echo(f"watching the runs of {kubeflow.namespace}")
+    echo(f"watching the runs of {kubeflow.namespace}")
 
     def work(stop: "threading.Event") -> None:
         for _ in keep_watching(kubeflow, cluster, rule, _tell, stop):
@@ -143,7 +144,7 @@ def _keep_watching(kubeflow: "Kubeflow", cluster: "Cluster", rule: "Rule", port:
 
 
 def _tell(kept: "Kept") -> None:
-    typer.echo(f"run {kept.name}: step {kept.lost.step} was lost ({kept.lost.message}); {kept.what}")
+    echo(f"run {kept.name}: step {kept.lost.step} was lost ({kept.lost.message}); {kept.what}")
 
 
 def _register(kubeflow: "Kubeflow", which: str, profile: "Profile") -> "Version":
@@ -154,7 +155,7 @@ def _register(kubeflow: "Kubeflow", which: str, profile: "Profile") -> "Version"
         package = compile_package(which, profile, Path(folder) / f"{which}.yaml")
         version = register_version(kubeflow, which, package)
     said = "uploaded" if version.is_new else "was there"
-    typer.echo(f"pipeline {version.pipeline}: version {version.version} {said}")
+    echo(f"pipeline {version.pipeline}: version {version.version} {said}")
     return version
 
 
@@ -174,23 +175,21 @@ class _Runs:
 
         order = self._order(RECURRING)
         kept = keep_recurring(self._kubeflow, order, Schedule(cron, seconds))
-        typer.echo(f"recurring run {order.title}: {kept}")
+        echo(f"recurring run {order.title}: {kept}")
 
     def disable(self) -> None:
         """No recurring run any more."""
         from wardround.kubeflow.recurring import disable_recurring
 
         count = disable_recurring(self._kubeflow, self._version)
-        typer.echo(
-            f"recurring run of {self._version.pipeline}: {'disabled' if count else 'none was enabled'}"
-        )
+        echo(f"recurring run of {self._version.pipeline}: {'disabled' if count else 'none was enabled'}")
 
     def start_once(self) -> None:
         """One run, once."""
         from wardround.kubeflow.start import start_once
 
         started = start_once(self._kubeflow, self._order(str(self._parameters.get("run") or "")))
-        typer.echo(f"run {started.name}: {'started' if started.is_new else 'was there'}, {started.link}")
+        echo(f"run {started.name}: {'started' if started.is_new else 'was there'}, {started.link}")
 
     def _order(self, run: str) -> "Order":
         from wardround.kubeflow.register import experiment

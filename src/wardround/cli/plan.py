@@ -61,15 +61,14 @@ def run(
     out: Annotated[Path | None, typer.Option(help="NPZ to write the final weights to.")] = None,
 ) -> None:
     """Simulate: run the plan's rounds in this process, all sites one after another."""
-    from rich.console import Console
-
+    from wardround.cli.echo import echo
     from wardround.plan.format import load_plan
     from wardround.plan.program import Program
     from wardround.plan.simulation import load_sites, round_line, save_weights, simulate
 
     program, state = Program(load_plan(plan)), None
     for done in simulate(program, load_sites(data, program), rounds):
-        Console().print(round_line(done))
+        echo(round_line(done))
         state = done.state
     if out and state is not None:
         save_weights(out, program.weights(state))

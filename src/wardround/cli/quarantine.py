@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from wardround.cli.echo import echo
+
 if TYPE_CHECKING:
     from wardround.imaging.quarantine import Entry
 
@@ -41,18 +43,19 @@ def list_entries(
     from rich.table import Column, Table
 
     from wardround.imaging.quarantine import Quarantine, State
+    from wardround.text import for_rich
 
     entries = Quarantine(work).entries(None if state == Shown.ALL else State(state.value))
     if not entries:
-        typer.echo(
-            "nothing in quarantine" if state == Shown.ALL else f"nothing in quarantine is {state.value}"
-        )
+        echo("nothing in quarantine" if state == Shown.ALL else f"nothing in quarantine is {state.value}")
         return
     table = Table(Column("id", no_wrap=True), "since", "kind", "files", "reasons", "boxes", "state", "by")
     for entry in entries:
         since, reasons = f"{entry.since:%Y-%m-%d %H:%M}", ", ".join(entry.reasons)
         counts = str(entry.files), str(len(entry.boxes))
-        table.add_row(entry.id, since, entry.modality, counts[0], reasons, counts[1], entry.state, entry.by)
+        table.add_row(
+            entry.id, since, entry.modality, counts[0], reasons, counts[1], entry.state, for_rich(entry.by)
+        )
     Console().print(table)
 
 
@@ -77,7 +80,7 @@ def show(name: One, work: Work) -> None:
         "picture": store.picture(entry) or "none",
     }
     for title, fact in facts.items():
-        typer.echo(f"{title:9}{fact}")
+        echo(f"{title:9}{fact}")
 
 
 @app.command()
@@ -100,4 +103,4 @@ def _decide(names: list[str], work: Path, by: str, state: str) -> None:
     found: list[Entry] = [store.get(name) for name in names]
     for entry in found:
         store.decide(entry, State(state), by)
-        typer.echo(f"{state}: {entry.id}")
+        echo(f"{state}: {entry.id}")

@@ -1,10 +1,12 @@
 """`wardround recipe …`"""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from wardround.cli.echo import echo
 from wardround.errors import ConfigurationError
 from wardround.recipe import RECIPE_TEMPLATE, load_recipe
 
@@ -20,11 +22,11 @@ def init(
     if path.exists() and not force:
         raise ConfigurationError(f"{path} exists; give another name, or --force to replace it")
     path.write_text(RECIPE_TEMPLATE, encoding="utf-8")
-    typer.echo(f"wrote {path}; next: edit it, then wardround compile {path} --out plan")
+    echo(f"wrote {path}; next: edit it, then wardround compile {shlex.quote(str(path))} --out plan")
 
 
 @app.command()
 def check(path: Annotated[Path, typer.Argument(help="Recipe to check.")]) -> None:
     """Check a recipe; each mistake is one line with its place, value and legal values."""
     recipe = load_recipe(path)
-    typer.echo(f"{path}: recipe {recipe.name!r} is valid")
+    echo(f"{path}: recipe {recipe.name!r} is valid")

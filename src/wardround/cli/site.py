@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from wardround.cli.echo import echo
 from wardround.cli.keys import key
 from wardround.cli.options import Step, step
 from wardround.cli.site_check import check, prepare
@@ -109,4 +110,4 @@ def approve(
 
     signed = b"" if key is None else sign_approval(digest, federation, site, SigningKey.load(key), runs)
     said = write_approval(approvals, digest, signed)
-    typer.echo(f"approved{', signed' if signed else ''}: {said}")
+    echo(f"approved{', signed' if signed else ''}: {said}")

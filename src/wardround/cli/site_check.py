@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from wardround.cli.echo import echo
 from wardround.cli.options import Step
 from wardround.site.settings import SiteSettings
 
@@ -34,6 +35,6 @@ def prepare(
     """See that the work folder can be written and the images' folder be read, and make what is missing in work."""
     from wardround.site.volumes import check_readable, prepare_work
 
-    typer.echo(f"work: {prepare_work(work)}")
+    echo(f"work: {prepare_work(work)}")
     if images is not None:
-        typer.echo(f"images: {check_readable(images)}")
+        echo(f"images: {check_readable(images)}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from wardround.cli.echo import echo
 from wardround.cli.kubeflow_options import Place, at_kubeflow
 
 if TYPE_CHECKING:
@@ -88,9 +89,9 @@ def _print_unopened(federation: str, run: str, parts: "list[KubeflowRun]", as_js
         return
     from wardround.cli.status_page import links
 
-    typer.echo(f"run {run} of federation {federation} is not open yet")
+    echo(f"run {run} of federation {federation} is not open yet")
     for line in links(parts, None):
-        typer.echo(line)
+        echo(line)
 
 
 def _print(found: "RunStatus", parts: "list[KubeflowRun]", model: str | None) -> None:
@@ -100,4 +101,4 @@ def _print(found: "RunStatus", parts: "list[KubeflowRun]", model: str | None) ->
 
     Console().print(status_page(found))
     for line in links(parts, model):
-        typer.echo(line)
+        echo(line)

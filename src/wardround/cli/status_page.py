@@ -5,6 +5,9 @@ from rich.table import Column, Table
 
 from wardround.kubeflow.find import KubeflowRun
 from wardround.kubeflow.status import RoundStatus, RunStatus
+from wardround.text import for_rich, foreign
+
+_LINK = 1000
 
 
 def status_page(found: RunStatus) -> Group:
@@ -14,8 +17,8 @@ def status_page(found: RunStatus) -> Group:
 
 def links(parts: list[KubeflowRun], model: str | None) -> list[str]:
     """Where to look on, a line each: whole, for a terminal would break an address in two."""
-    found = [f"{part.state.lower()}  {part.name}  {part.link}" for part in parts]
-    return [*found, *([f"model  {model}"] if model is not None else [])]
+    found = [foreign(f"{part.state.lower()}  {part.name}  {part.link}", _LINK) for part in parts]
+    return [*found, *([foreign(f"model  {model}", _LINK)] if model is not None else [])]
 
 
 def _facts(found: RunStatus) -> Table:
@@ -32,7 +35,7 @@ def _facts(found: RunStatus) -> Table:
         value = "" if found.metric is None else f", {found.measure} {found.metric:.4f}"
         rows["champion"] = f"model {found.champion}{value}"
     for name, value in rows.items():
-        table.add_row(name, value)
+        table.add_row(name, for_rich(value))
     return table
 
 
@@ -41,7 +44,9 @@ def _sites(found: RunStatus) -> Table:
     last = found.rounds[-1] if found.rounds else None
     for each in found.sites:
         word = f"{each.word} ({each.code})" if each.code else each.word
-        table.add_row(each.site, word, "" if last is None else _part(last, each.site))
+        table.add_row(
+            for_rich(each.site), for_rich(word), for_rich("" if last is None else _part(last, each.site))
+        )
     return table
 
 
@@ -61,7 +66,7 @@ def _rounds(rounds: tuple[RoundStatus, ...]) -> Table:
         figures = (each.figures.get(name) for name in ("loss", "accuracy", "auroc"))
         table.add_row(
             str(each.round),
-            each.status,
+            for_rich(each.status),
             str(each.model),
             str(len(each.accepted)),
             str(len(each.refused)),

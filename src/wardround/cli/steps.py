@@ -25,7 +25,9 @@ def shown_progress() -> Iterator[Callable[[str, int, int], None]]:
     """A function of (stage, done, total): bars on a terminal, elsewhere a log line each tenth."""
     from rich.console import Console
 
-    console = Console(stderr=True)
+    from wardround.private_process import shown_stream
+
+    console = Console(file=shown_stream())
     if not console.is_terminal:
         yield LoggedProgress()
         return

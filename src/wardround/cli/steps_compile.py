@@ -12,7 +12,8 @@ from wardround.cli.options import is_given, read_settings
 from wardround.compiler_client import compile_recipe
 from wardround.coordinator.publish import PREFIX, PublishSettings, publish
 from wardround.errors import ConfigurationError
-from wardround.processes import run_until_signal, set_up_logging
+from wardround.log_lines import set_up_logging
+from wardround.processes import run_until_signal
 from wardround.recipe import parse_recipe
 
 _LOG = logging.getLogger(__name__)

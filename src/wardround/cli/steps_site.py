@@ -1,9 +1,9 @@
 """What a site's steps do around the work itself: run it until a signal, and leave outputs and reports."""
 
-import html
 import json
 import logging
 import os
+import shlex
 import threading
 from dataclasses import asdict
 from functools import partial
@@ -21,9 +21,11 @@ from wardround.evaluation.summary import (
     operating_figures,
     positive_rows,
 )
+from wardround.pages import html_page
 from wardround.plan.format import Plan
 from wardround.processes import run_until_signal
 from wardround.site.settings import SiteSettings
+from wardround.text import for_html
 
 if TYPE_CHECKING:
     from wardround.site.intake import Prepared, Source
@@ -99,7 +101,7 @@ def _log_dataset(made: "Prepared", work: Path) -> None:
         _LOG.warning(
             "some images may show who the patient is, and wait; look at them with: "
             "wardround quarantine list --work %s; then start again",
-            work,
+            shlex.quote(str(work)),
         )
     _LOG.info("run %s: dataset %s in %s", made.run, made.info.digest, made.folder)
 
@@ -130,7 +132,7 @@ def run_evaluate(given: Step[SiteSettings], show_local: bool) -> None:
     from wardround.site.evaluate import evaluate
 
     if (reason := _reason(given)) is not None:
-        page = f"<!doctype html><title>{_status(reason)}</title><p>Nothing was trained. {html.escape(reason)}.</p>"
+        page = html_page(_status(reason), [f"<p>Nothing was trained. {for_html(reason)}.</p>"])
         metrics = Artifact({"rounds": 0, **_told(reason)})
         shown = {"metrics": metrics, "curves": Artifact(), "report": Artifact(content=page)}
         given.executor.write({}, shown)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from wardround.cli.echo import echo
 from wardround.cli.kubeflow_options import Place, at_kubeflow
 from wardround.errors import ConfigurationError
 
@@ -41,7 +42,7 @@ def submit(
     With --site: start the hospital's run, of the newest open run or of --run. The exchange's credential is a file that
     WARDROUND_S3_CREDENTIALS_FILE names.
     """
-    from wardround.processes import set_up_logging
+    from wardround.log_lines import set_up_logging
 
     set_up_logging()
     if site == (recipe is not None):
@@ -59,9 +60,11 @@ def _submit_recipe(kubeflow: Any, settings: Path | None, recipe: Path, parameter
 
     from wardround.coordinator.publish import PublishSettings
     from wardround.kubeflow.submit import submit_recipe
+    from wardround.private_process import shown_stream
     from wardround.processes import run_until_signal
+    from wardround.text import for_rich
 
-    console = Console(stderr=True)
+    console = Console(file=shown_stream())
     with tempfile.TemporaryDirectory() as folder, console.status("compiling") as status:
 
         def work(stop: threading.Event) -> Any:
@@ -72,18 +75,18 @@ def _submit_recipe(kubeflow: Any, settings: Path | None, recipe: Path, parameter
                 parameters,
                 folder=Path(folder) / "plan",
                 stop=stop,
-                progress=status.update,
+                progress=lambda step: status.update(for_rich(step)),
             )
 
         made = run_until_signal(work)
-    typer.echo(f"plan {made.digest}\nrun {made.run}\n{made.started.link}")
+    echo(f"plan {made.digest}", f"run {made.run}", made.started.link)
 
 
 def _submit_site(kubeflow: Any, settings: Path | None, parameters: dict[str, Any]) -> None:
     from wardround.kubeflow.submit import SiteNames, submit_site
 
     started = submit_site(kubeflow, SiteNames.load(settings), parameters)
-    typer.echo(f"{started.name}\n{started.link}")
+    echo(started.name, started.link)
 
 
 def _parameters(file: Path | None, **more: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from wardround.evaluation.curves import Roc
 from wardround.evaluation.histograms import HistogramError
+from wardround.text import foreign
 
 
 def roc_metadata(roc: Roc) -> dict[str, Any]:
@@ -50,7 +51,7 @@ def confusion_metadata(categories: Sequence[str], matrix: ArrayLike) -> dict[str
         raise HistogramError(f"{len(categories)} categories need a square matrix, got {list(counts.shape)}")
     return {
         "confusionMatrix": {
-            "annotationSpecs": [{"displayName": name} for name in categories],
+            "annotationSpecs": [{"displayName": foreign(name, 80)} for name in categories],
             "rows": [{"row": [int(count) for count in row]} for row in counts],
         }
     }

@@ -1,7 +1,6 @@
 """A report as one HTML file: no script, no address, nothing loaded from anywhere."""
 
 from collections.abc import Iterable, Mapping
-from html import escape
 
 from wardround.evaluation.charts import calibration_chart, roc_chart
 from wardround.evaluation.histograms import Counts
@@ -9,6 +8,7 @@ from wardround.evaluation.report import Report, SiteScore
 from wardround.evaluation.tables import UNDEFINED, bounds_text, provenance
 from wardround.evaluation.verdict import verdict
 from wardround.pages import html_page, html_table
+from wardround.text import for_html
 
 # site → model → counts int [2, B] of the positive class
 Curves = Mapping[str, Mapping[str, Counts]]
@@ -17,8 +17,8 @@ Curves = Mapping[str, Mapping[str, Counts]]
 def report_page(report: Report, curves: Curves | None = None) -> str:
     """The page; every text from the report is escaped. Charts are drawn for the sites in `curves`."""
     body = [
-        f"<h1>{escape(report.recipe)}</h1><p>{escape(provenance(report))}</p>",
-        "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in verdict(report).lines()) + "</ul>",
+        f"<h1>{for_html(report.recipe)}</h1><p>{for_html(provenance(report))}</p>",
+        "<ul>" + "".join(f"<li>{for_html(line)}</li>" for line in verdict(report).lines()) + "</ul>",
         "<h2>Each site's held-out patients</h2>" + html_table(_summary_head(), _summary_rows(report)),
         "<h2>AUROC, model × tested on</h2>" + html_table(("model", *report.sites), _matrix_rows(report)),
         *_charts(curves or {}),
@@ -39,18 +39,18 @@ def _summary_rows(report: Report) -> Iterable[str]:
             for measure in ("auroc", "accuracy")
             for each in models
         ]
-        yield f"<tr><td>{escape(site)}</td>{_numbers([str(score.n), *texts])}</tr>"
+        yield f"<tr><td>{for_html(site)}</td>{_numbers([str(score.n), *texts])}</tr>"
 
 
 def _numbers(texts: Iterable[str]) -> str:
-    return "".join(f'<td class="number">{escape(text)}</td>' for text in texts)
+    return "".join(f'<td class="number">{for_html(text)}</td>' for text in texts)
 
 
 def _matrix_rows(report: Report) -> Iterable[str]:
     for model, scores in report.models().items():
         if scores:
             cells = "".join(_shaded(scores.get(site)) for site in report.sites)
-            yield f"<tr><td>{escape(model)}</td>{cells}</tr>"
+            yield f"<tr><td>{for_html(model)}</td>{cells}</tr>"
 
 
 def _shaded(score: SiteScore | None) -> str:

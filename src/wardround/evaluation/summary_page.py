@@ -1,7 +1,6 @@
 """Facts, a table and charts as one HTML file that loads nothing from anywhere."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -9,6 +8,7 @@ from matplotlib.figure import Figure
 from wardround.evaluation.charts import calibration_chart, roc_chart
 from wardround.evaluation.histograms import Counts
 from wardround.pages import html_page, html_row, html_table
+from wardround.text import for_html, foreign
 
 
 def summary_page(
@@ -20,10 +20,10 @@ def summary_page(
     """The page; all text is escaped. `table`: headings and rows; `charts`: SVG elements, which are not."""
     head, rows = table
     listed = "".join(
-        f"<li>{escape(name)}: <b>{escape(show(value))}</b></li>" for name, value in facts.items()
+        f"<li>{for_html(name)}: <b>{for_html(show(value))}</b></li>" for name, value in facts.items()
     )
     body = (
-        f"<h1>{escape(title)}</h1><ul>{listed}</ul>",
+        f"<h1>{for_html(title)}</h1><ul>{listed}</ul>",
         html_table(head, (html_row(map(show, row)) for row in rows)),
         f'<div class="charts">{"".join(charts)}</div>',
     )
@@ -42,9 +42,14 @@ def curve_chart(title: str, curves: Mapping[str, Sequence[tuple[int, float]]]) -
     """Figures by model number: name → (model, value) → SVG element."""
     with mpl.rc_context({"text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": "wardround"}):
         figure = Figure(figsize=(4.2, 3.6), layout="constrained")
-        axes = figure.add_subplot(title=title, xlabel="model after round")
+        axes = figure.add_subplot(title=foreign(title, 80), xlabel="model after round")
         for name, points in curves.items():
-            axes.plot([model for model, _ in points], [value for _, value in points], marker="o", label=name)
+            axes.plot(
+                [model for model, _ in points],
+                [value for _, value in points],
+                marker="o",
+                label=foreign(name, 80),
+            )
         if curves:
             axes.legend(frameon=False)
         return _svg(figure)

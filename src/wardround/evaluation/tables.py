@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 
 from rich.console import Group
-from rich.markup import escape
 from rich.table import Table
 
 from wardround.evaluation.report import Bounds, Report, SiteScore
 from wardround.evaluation.verdict import verdict
+from wardround.text import for_rich
 
 UNDEFINED = "–"
+_LINE = 1000
 
 
 def bounds_text(bounds: Bounds) -> str:
@@ -32,13 +33,13 @@ def provenance(report: Report) -> str:
 
 def summary_table(report: Report) -> Table:
     """Per site: the federated model, the site's own and the pooled one, with 95 % intervals."""
-    table = Table(title=f"{escape(report.recipe)}: held-out patients, value (95 % interval)")
+    table = Table(title=for_rich(f"{report.recipe}: held-out patients, value (95 % interval)"))
     for heading in ("site", "n", "measure", "federated", "own local", "pooled"):
         table.add_column(heading, justify="right" if heading == "n" else "left")
     for site, score in report.federated.items():
         others = (report.local.get(site, {}).get(site), report.pooled.get(site))
         table.add_row(
-            escape(site), str(score.n), "AUROC", *(_cell(each, "auroc") for each in (score, *others))
+            for_rich(site), str(score.n), "AUROC", *(_cell(each, "auroc") for each in (score, *others))
         )
         table.add_row(
             "", "", "accuracy", *(_cell(each, "accuracy") for each in (score, *others)), end_section=True
@@ -51,17 +52,17 @@ def matrix_table(report: Report) -> Table:
     table = Table(title="AUROC, model × tested on")
     table.add_column("model")
     for site in report.sites:
-        table.add_column(escape(site), justify="right")
+        table.add_column(for_rich(site), justify="right")
     for model, scores in report.models().items():
         if scores:
-            table.add_row(escape(model), *(_value(scores, site) for site in report.sites))
+            table.add_row(for_rich(model), *(_value(scores, site) for site in report.sites))
     return table
 
 
 def report_view(report: Report) -> Group:
     """Everything for the end of a run: tables, then the plain answers."""
-    answers = (escape(line) for line in verdict(report).lines())
-    return Group(summary_table(report), matrix_table(report), *answers, escape(provenance(report)))
+    answers = (for_rich(line, _LINE) for line in verdict(report).lines())
+    return Group(summary_table(report), matrix_table(report), *answers, for_rich(provenance(report), _LINE))
 
 
 def _cell(score: SiteScore | None, measure: str) -> str:

@@ -244,7 +244,7 @@ def seal(
         _parse(data)
     except (ValueError, TypeError, RecursionError, RefusedError) as error:
         raise ConfigurationError(
-            f"{kind!r} cannot be sealed: {error}; names, files and payload must be legal JSON",
+            f"{kind!r} cannot be sealed ({type(error).__name__}); names, files and payload must be legal JSON",
             code="illegal-envelope",
         ) from error
     return data

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, model_validator
 
 from wardround.errors import ConfigurationError
+from wardround.limited import FileError, read_limited
+from wardround.yaml_text import LIMIT
 
 PREFIX = "WARDROUND_S3_"
 _TRUE, _FALSE = ("1", "true", "yes"), ("", "0", "false", "no")
@@ -94,13 +96,10 @@ def _identity(variables: Mapping[str, str], prefix: str) -> tuple[str, str]:
     if not path:
         return _needed(variables, prefix, "ACCESS_KEY"), _needed(variables, prefix, "SECRET_KEY")
     try:
-        identity = _Identity.model_validate(json.loads(Path(path).read_bytes()))
-    except OSError as error:
-        raise ConfigurationError(
-            f"credentials file {path!r} cannot be read ({error.strerror}); correct "
-            f"{prefix}CREDENTIALS_FILE or the file's permissions"
-        ) from error
-    except (ValueError, ValidationError):
+        identity = _Identity.model_validate(json.loads(read_limited(Path(path), LIMIT, "credentials file")))
+    except FileError as error:
+        raise ConfigurationError(f"{error}. Or correct {prefix}CREDENTIALS_FILE") from None
+    except (ValueError, ValidationError, RecursionError):
         # `from None`: the parser's own message may quote the file.
         raise ConfigurationError(
             f"credentials file {path!r} is not JSON of the form "

@@ -14,6 +14,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from wardround.errors import WardroundError
+from wardround.validation import problems
 
 FORMAT: Literal["wardround.dataset/1"] = "wardround.dataset/1"
 FILE_NAME = "dataset.json"
@@ -111,7 +112,9 @@ class DatasetInfo(_Frozen):
         try:
             return cls.model_validate_json(path.read_bytes())
         except ValidationError as error:
-            raise DatasetError(f"{path} is not a valid dataset description: {error}") from error
+            raise DatasetError(
+                f"{path} is not a valid dataset description: {problems(error, names=False)}"
+            ) from None
 
     def save(self, folder: Path) -> None:
         """Writes `dataset.json` atomically; call it after every shard is in place."""

@@ -8,7 +8,6 @@ import os
 import resource
 import signal
 import threading
-import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -18,8 +17,11 @@ from multiprocessing.context import SpawnProcess
 from multiprocessing.synchronize import Event
 from typing import Self, TypeVar
 
+from wardround.errors import WardroundError
+from wardround.failures import third_party
 from wardround.imaging.reading.deadline import set_limit
 from wardround.imaging.reasons import Reason
+from wardround.private_process import withhold
 
 T = TypeVar("T")
 
@@ -161,10 +163,12 @@ def _serve(pipe: Connection, stop: Event, limits: Limits) -> None:
 def _tried(work: Callable[[T], None], task: T) -> Exception | None:
     try:
         work(task)
-    # Handed to the parent, which raises it.
-    except Exception as error:
-        error.add_note("in a worker:\n" + "".join(traceback.format_tb(error.__traceback__)))
+    # Handed to the parent, which raises it: a library's only as its class and place.
+    except (WardroundError, MemoryError) as error:
         return error
+    except Exception as error:
+        withhold(error)
+        return third_party(error, "work on images")
     return None
 
 

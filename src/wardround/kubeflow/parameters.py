@@ -3,19 +3,17 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from wardround.errors import ConfigurationError
+from wardround.limited import read_text_limited
+from wardround.yaml_text import LIMIT, YamlError, parse_yaml
 
 
 def read_parameters(path: Path) -> dict[str, Any]:
     """The parameters in a YAML or JSON file, by name. Raises ConfigurationError."""
     try:
-        content = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigurationError(
-            f"parameters {str(path)!r} cannot be read ({type(error).__name__}); give a YAML or JSON file"
-        ) from error
+        content = parse_yaml(read_text_limited(path, LIMIT, "parameters file"))
+    except YamlError as error:
+        raise ConfigurationError(f"parameters {str(path)!r} are not legal: {error}; correct them") from None
     if not isinstance(content or {}, dict):
         raise ConfigurationError(f"parameters {str(path)!r} are no mapping; write `name: value` lines")
     return content or {}

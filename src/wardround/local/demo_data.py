@@ -20,6 +20,7 @@ from wardround.local.phantoms import generate_xray_site
 from wardround.local.phantoms_mr import HOSPITALS as MR
 from wardround.local.phantoms_mr import generate_mr_site
 from wardround.local.wrap import wrap_images
+from wardround.private_process import handle_data_privately
 
 LABELS = "labels.csv"
 
@@ -99,4 +100,5 @@ def _task(job: Job, folder: DemoFolder) -> Task:
 
 
 if __name__ == "__main__":
+    handle_data_privately()
     make(Job.model_validate_json(sys.argv[1]))

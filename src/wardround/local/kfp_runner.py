@@ -24,6 +24,8 @@ from types import FrameType, ModuleType
 from typing import Any, NoReturn
 
 from wardround.errors import ConfigurationError, WardroundError
+from wardround.private_process import handle_data_privately, say
+from wardround.text import message
 
 GRACE_SECONDS = 5.0
 _OURS = re.compile(r"(.*/)?wardround(-[a-z]+|/[a-z-]+)(:[\w.-]+)?(@sha256:[0-9a-f]{64})?")
@@ -195,7 +197,7 @@ def _load(kfp: ModuleType, pipeline: Path, arguments: Mapping[str, Any]) -> Any:
 
 def _last_line(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return next((line.strip() for line in reversed(lines) if line.strip()), "no output")
+    return message(next((line.strip() for line in reversed(lines) if line.strip()), "no output"))
 
 
 def _leave_on(*signals: signal.Signals) -> None:
@@ -227,8 +229,9 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    say(line)
 
 
 if __name__ == "__main__":
+    handle_data_privately()
     sys.exit(main())

@@ -5,10 +5,13 @@ from typing import Protocol
 
 from rich.console import Console
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from wardround.local.watch import Row, Snapshot
+from wardround.text import for_rich, foreign
+
+_LINE = 1000
 
 # Rows that the title, the head and what the demo has printed before need.
 _MARGIN = 8
@@ -85,14 +88,14 @@ class Lines:
 
     def _print(self, lines: Iterable[str]) -> None:
         for line in lines:
-            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._console.print(for_rich(line, _LINE), highlight=False, soft_wrap=True)
 
 
 def rounds_table(snapshot: Snapshot, sites: tuple[str, ...], title: str, height: int) -> Table:
     """The newest `height` rounds. AUROC stands in the row of the round that made the model."""
-    table = Table(title=f"{escape(title)} · {_stage(snapshot, len(sites))}", title_justify="left")
+    table = Table(title=for_rich(f"{title} · {_stage(snapshot, len(sites))}"), title_justify="left")
     for heading in ("round", "status", "sites", "training loss", "AUROC", *sites, "seconds"):
-        table.add_column(escape(heading), justify="left" if heading == "status" else "right")
+        table.add_column(for_rich(heading), justify="left" if heading == "status" else "right")
     for row in snapshot.rows[-height:]:
         table.add_row(*_cells(row, sites))
     return table
@@ -123,12 +126,12 @@ def _stage(snapshot: Snapshot, sites: int) -> str:
     return "running"
 
 
-def _cells(row: Row, sites: tuple[str, ...]) -> tuple[str, ...]:
+def _cells(row: Row, sites: tuple[str, ...]) -> tuple[str | Text, ...]:
     each = [_text((row.by_site or {}).get(site)) for site in sites]
     status = row.status + (f" (refused: {', '.join(row.refused)})" if row.refused else "")
     if row.purpose == "evaluate" and row.status == "open":
         status = "final evaluation"
-    coloured = f"[{_STYLES[row.status]}]{escape(status)}[/]"
+    coloured = Text(foreign(status), style=_STYLES[row.status])
     count = f"{len(row.answered)}/{row.asked}"
     return (str(row.number), coloured, count, _text(row.loss), _text(row.auroc), *each, _text(row.seconds, 1))
 

@@ -30,6 +30,7 @@ from wardround.plan.format import load_plan
 from wardround.plan.process import Tensors
 from wardround.plan.program import Program
 from wardround.plan.simulation import simulate
+from wardround.private_process import handle_data_privately
 
 Weights = dict[str, NDArray[Any]]
 _FIGURES = {"val_auc": "auroc", "val_loss": "loss", "val_accuracy": "accuracy"}
@@ -116,4 +117,5 @@ def _federated(job: ScoringJob, program: Program) -> Weights:
 
 
 if __name__ == "__main__":
+    handle_data_privately()
     score(ScoringJob.model_validate_json(sys.argv[1]))

@@ -16,6 +16,8 @@ from wardround.plan.data import Array, Examples, training_order
 from wardround.plan.process import STORED_SCALE, Tensors
 from wardround.plan.program import Measurements, Program
 
+_MAX_BYTES = 64 << 30
+
 
 @dataclass(frozen=True)
 class SimulatedRound:
@@ -57,6 +59,7 @@ def received(broadcast: Broadcast) -> Tensors:
 def load_sites(path: Path, program: Program) -> dict[str, Examples]:
     """Read x0, y0, x1, y1, … from an NPZ. Raises ConfigurationError where one is missing or misshapen."""
     try:
+        _check_size(path)
         with np.load(path, allow_pickle=False) as arrays:
             names = sorted(
                 {name[1:] for name in arrays.files if name[:1] == "x" and f"y{name[1:]}" in arrays.files}
@@ -69,6 +72,14 @@ def load_sites(path: Path, program: Program) -> dict[str, Examples]:
     if not sites:
         raise ConfigurationError(f"{path} holds no pair such as x0 (images) and y0 (labels)")
     return sites
+
+
+def _check_size(path: Path) -> None:
+    """A few bytes of a ZIP archive can stand for any number of zeros: what is in it is measured before it is read."""
+    with zipfile.ZipFile(path) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    if size > _MAX_BYTES:
+        raise ConfigurationError(f"{path} holds {size} bytes of arrays; at most {_MAX_BYTES} are read")
 
 
 def _examples(images: Array, labels: Array, program: Program) -> Examples:

@@ -10,9 +10,12 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from wardround.errors import ConfigurationError
+from wardround.limited import FileError, read_text_limited
 from wardround.recipe.schema import Recipe
+from wardround.text import foreign
+from wardround.yaml_text import LIMIT, YamlError, parse_with_lines
 
-_MAX_BYTES = 1 << 20
+_MISTAKES = 50
 
 
 class RecipeError(ConfigurationError):
@@ -24,40 +27,31 @@ class RecipeError(ConfigurationError):
 def load_recipe(path: Path) -> Recipe:
     """Read and validate a recipe. Raises RecipeError with the line of every mistake."""
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise RecipeError(f"{path}: larger than {_MAX_BYTES} bytes, which no recipe is")
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: can't be read as UTF-8 text ({error.__class__.__name__})") from error
+        text = read_text_limited(path, LIMIT, "recipe")
+    except FileError as error:
+        raise RecipeError(str(error)) from None
     return parse_recipe(text, str(path))
 
 
 def parse_recipe(text: str, source: str = "recipe") -> Recipe:
     """Validate the YAML text of a recipe; `source` names it in messages. Raises RecipeError."""
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise RecipeError(f"{source}: not valid YAML: {_yaml_problem(error)}") from error
+        data, node = parse_with_lines(text)
+    except YamlError as error:
+        raise RecipeError(f"{source}: not valid YAML: {error}") from None
     if not isinstance(data, dict):
         raise RecipeError(f"{source}: a recipe is a mapping of keys; see `wardround recipe init`")
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:
-        lines = dict.fromkeys(_describe(problem, node, source) for problem in error.errors())
-        raise RecipeError("\n".join(lines)) from error
-
-
-def _yaml_problem(error: BaseException) -> str:
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or error.__class__.__name__
-    return f"line {mark.line + 1}: {problem}" if mark else str(problem)
+        lines = dict.fromkeys(_describe(problem, node, source) for problem in error.errors()[:_MISTAKES])
+        raise RecipeError("\n".join(lines)) from None
 
 
 def _describe(problem: ErrorDetails, node: yaml.Node | None, source: str) -> str:
     keys = [part for part in problem["loc"] if not _is_union_branch(part)]
     line, found = _locate(node, keys)
-    where = ".".join(str(key) for key in keys) or "recipe"
+    where = ".".join(foreign(key, 60) for key in keys) or "recipe"
     return f"{source}:{line}: {where}: {_reason(problem, found)}"
 
 
@@ -75,12 +69,19 @@ def _reason(problem: ErrorDetails, found: bool) -> str:
         return "is missing"
     if kind == "extra_forbidden":
         return "no such key" + _legal_keys(problem)
-    value = f" (value {problem['input']!r})" if found and not isinstance(problem["input"], dict) else ""
+    value = (
+        f" (value {_quoted(problem['input'])})" if found and not isinstance(problem["input"], dict) else ""
+    )
     if kind == "literal_error":
         return f"legal are {context['expected']}{value}"
     if kind == "value_error":
-        return f"{context['error']}{value}"
+        return f"{foreign(context['error'], 400)}{value}"
     return problem["msg"][0].lower() + problem["msg"][1:] + value
+
+
+def _quoted(value: object) -> str:
+    """A value that the recipe's author wrote: a string may be long, a list longer."""
+    return foreign(repr(value[:100] if isinstance(value, str | list) else value), 100)
 
 
 def _legal_keys(problem: ErrorDetails) -> str:

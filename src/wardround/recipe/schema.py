@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from wardround.text import is_plain
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_LABEL_LENGTH = 64
+_MARKUP = '<>[]{}`|\\"&'
+# DICOM PS3.5, section 6.2, value representation CS; spaces at its ends mean nothing there.
+_MODALITY = r"^[A-Z0-9_](?:[A-Z0-9_ ]{0,14}[A-Z0-9_])?\z"
+# Below the recipe's own folder: no part begins with a dot.
+_FILE = r"^(?:[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}/){0,4}[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\z"
+_FUNCTION = r"^[A-Za-z_][A-Za-z0-9_]{0,99}\z"
 _NAME = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
 
 
@@ -22,7 +32,27 @@ def parse_duration(value: object) -> object:
     return value
 
 
+def _check_label(label: str) -> str:
+    """A label is read by stewards of all hospitals, on terminals and pages."""
+    if (
+        unicodedata.normalize("NFC", label) != label
+        or label != label.strip()
+        or not is_plain(label, _LABEL_LENGTH)
+    ):
+        raise ValueError(
+            f"a label has at most {_LABEL_LENGTH} letters, digits, marks and spaces, in Unicode's form NFC: "
+            "no controls, nothing invisible, no space at its ends"
+        )
+    if found := set(label) & set(_MARKUP):
+        raise ValueError(f"a label has none of {_MARKUP}, and this one has {''.join(sorted(found))}")
+    return label
+
+
 Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=30 * 86400)]
+Label = Annotated[str, Field(min_length=1, max_length=_LABEL_LENGTH), AfterValidator(_check_label)]
+Modality = Annotated[str, Field(pattern=_MODALITY)]
+FileName = Annotated[str, Field(pattern=_FILE)]
+FunctionName = Annotated[str, Field(pattern=_FUNCTION)]
 Rate = Annotated[float, Field(gt=0, le=1000)]
 Distance = Annotated[float, Field(gt=0, le=100)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -41,7 +71,7 @@ class Image(Section):
     to the size around their middle. Without it a volume is fitted into the size, whatever its extent.
     """
 
-    modality: tuple[str, ...] = ("CR", "DX")
+    modality: Annotated[tuple[Modality, ...], Field(min_length=1, max_length=16)] = ("CR", "DX")
     size: Annotated[tuple[Annotated[int, Field(ge=8, le=1024)], ...], Field(min_length=2, max_length=3)] = (
         128,
         128,
@@ -58,7 +88,7 @@ class Image(Section):
 
 class Task(Section):
     kind: Literal["classification"] = "classification"
-    labels: Annotated[tuple[str, ...], Field(min_length=2, max_length=100)]
+    labels: Annotated[tuple[Label, ...], Field(min_length=2, max_length=100)]
     image: Image = Image()
 
     @model_validator(mode="after")
@@ -71,14 +101,14 @@ class Task(Section):
 class FromFile(Section):
     """A Python file and the function in it to call; it runs in the compiler only, never at a hospital."""
 
-    file: str
-    function: str = "build"
+    file: FileName
+    function: FunctionName = "build"
 
 
 class Model(Section):
     builtin: Literal["cnn-small", "resnet18-gn", "cnn3d-gn", "logistic"] | None = None
-    file: str | None = None
-    function: str = "build"
+    file: FileName | None = None
+    function: FunctionName = "build"
     non_trainable: Literal["refuse", "frozen"] = "refuse"
 
     @model_validator(mode="after")

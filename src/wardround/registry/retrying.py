@@ -16,7 +16,9 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from wardround.failures import place_of
 from wardround.registry.errors import RegistryError
+from wardround.text import foreign
 
 T = TypeVar("T")
 
@@ -49,15 +51,22 @@ class Patience:
         except RetryError as error:
             cause = error.last_attempt.exception()
             raise RegistryError(
-                f"MLflow did not {what} within {self._seconds:g} s: {cause}. Rounds are safe "
+                f"MLflow did not {what} within {self._seconds:g} s: {_told(cause)}. Rounds are safe "
                 "in the exchange: see to the server, then start the coordinator again.",
                 code="registry-unavailable",
             ) from cause
         except MlflowException as error:
             raise RegistryError(
-                f"MLflow refused to {what}: {error}. Check the tracking URI, its credentials and the names.",
+                f"MLflow refused to {what}: {_told(error)}. Check the tracking URI, its credentials and the names.",
                 code="registry-refused",
             ) from error
+
+
+def _told(error: BaseException | None) -> str:
+    """MLflow's own code where it gives one; its text, and an HTTP client's, may hold addresses with a password."""
+    if isinstance(error, MlflowException):
+        return f"{foreign(error.error_code, 60)}"
+    return "no answer" if error is None else place_of(error)
 
 
 def _passes(error: BaseException) -> bool:

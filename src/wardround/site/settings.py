@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from wardround.errors import ConfigurationError
+from wardround.limited import read_text_limited
 from wardround.processes import load_settings
+from wardround.yaml_text import LIMIT, parse_yaml
 
 
 def _read(chosen: Any) -> Any:
@@ -14,11 +16,9 @@ def _read(chosen: Any) -> Any:
     if not isinstance(chosen, str):
         return chosen
     try:
-        return yaml.safe_load(Path(chosen).read_text("utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ValueError(
-            f"{chosen!r} is neither a mapping nor a YAML file that can be read ({type(error).__name__})"
-        ) from error
+        return parse_yaml(read_text_limited(Path(chosen), LIMIT))
+    except ConfigurationError:
+        raise ValueError("neither a mapping nor the path of a YAML file that can be read") from None
 
 
 class PrivacyBudget(BaseModel):
@@ -50,7 +50,9 @@ class SiteSettings(BaseModel):
     cp1252 where it is not UTF-8. `split_key`: the secret that assigns patients to splits, made in `work` without one.
     `burned_in`: `quarantine` holds back images that may show who the patient is, until a person has looked
     (`wardround quarantine`); `ignore` looks at none. `devices`: a catalogue of the hospital's own devices that
-    write into images; `harmless_words`: what may stand in an image.
+    write into images; `harmless_words`: what may stand in an image. `keep_error_texts`: keep what libraries say
+    when they fail, in files below `work/error-texts` that only this user may read. They may quote patients' data, and
+    have no limit of size: for finding out, and to be deleted then.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -81,6 +83,7 @@ class SiteSettings(BaseModel):
     burned_in: Literal["quarantine", "ignore"] = "quarantine"
     devices: Path | None = None
     harmless_words: tuple[str, ...] = ()
+    keep_error_texts: bool = False
 
     @classmethod
     def load(cls, path: Path) -> "SiteSettings":

@@ -99,7 +99,7 @@ def test_a_spacing_belongs_to_volumes() -> None:
 def test_broken_yaml_and_missing_files_are_recipe_errors(tmp_path: Path) -> None:
     assert "not valid YAML: line 1" in _error("name: [a")
     assert "mapping of keys" in _error("- 1")
-    with pytest.raises(RecipeError, match="can't be read"):
+    with pytest.raises(RecipeError, match="cannot be read"):
         load_recipe(tmp_path / "absent.yaml")
 
 

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import numpy as np
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydicom.dataset import Dataset
 
 from wardround.errors import ConfigurationError
 from wardround.imaging.burned_in.verdict import Box
 from wardround.imaging.reading.header import text
+from wardround.limited import read_text_limited
+from wardround.validation import problems
+from wardround.yaml_text import LIMIT, YamlError, parse_yaml
 
 Edge = Annotated[float, Field(ge=0, le=1)]
 
@@ -85,10 +87,7 @@ def load_catalogue(own: Path | None = None) -> Catalogue:
     shipped = _shipped()
     if own is None:
         return shipped
-    try:
-        content = own.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"device catalogue {own} cannot be read ({type(error).__name__})") from error
+    content = read_text_limited(own, LIMIT, "device catalogue")
     return Catalogue(devices=(*_parse(content, own.name).devices, *shipped.devices))
 
 
@@ -135,9 +134,11 @@ def _shipped() -> Catalogue:
 
 def _parse(content: str, name: str) -> Catalogue:
     try:
-        return Catalogue.model_validate(yaml.safe_load(content))
-    except (yaml.YAMLError, ValidationError) as error:
-        raise ConfigurationError(f"device catalogue {name} is not valid: {error}") from error
+        return Catalogue.model_validate(parse_yaml(content))
+    except YamlError as error:
+        raise ConfigurationError(f"device catalogue {name} is not valid: {error}") from None
+    except ValidationError as error:
+        raise ConfigurationError(f"device catalogue {name} is not valid: {problems(error)}") from None
 
 
 def _holds_a_line(box: Box) -> bool:

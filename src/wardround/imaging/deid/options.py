@@ -5,10 +5,12 @@ import json
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from wardround.errors import ConfigurationError
+from wardround.limited import read_text_limited
+from wardround.validation import problems
+from wardround.yaml_text import LIMIT, YamlError, parse_yaml
 
 # Code of the profile or option (CID 7050) and its meaning.
 PROFILE = ("113100", "Basic Application Confidentiality Profile")
@@ -82,15 +84,12 @@ def load_options(path: Path | None) -> Options:
     if path is None:
         return Options()
     try:
-        content = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigurationError(
-            f"options {str(path)!r} cannot be read ({type(error).__name__}); give a YAML file"
-        ) from error
+        content = parse_yaml(read_text_limited(path, LIMIT, "options file"))
+    except YamlError as error:
+        raise ConfigurationError(f"options {str(path)!r} are not legal: {error}; correct them") from None
     try:
         return Options.model_validate(content or {})
     except ValidationError as error:
-        found = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ConfigurationError(
-            f"options {str(path)!r} are not legal: {found}; legal: {', '.join(Options.model_fields)}"
-        ) from error
+            f"options {str(path)!r} are not legal: {problems(error)}; legal: {', '.join(Options.model_fields)}"
+        ) from None

@@ -17,7 +17,7 @@ _DUMMIES = {
     "IS": b"0",
     "UR": b"urn:removed",
 }
-_NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?")
+_NUMBER = re.compile(rb"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?")
 _CODE = re.compile(rb"[A-Z0-9 _]{0,16}")
 _AGE = re.compile(rb"\d{3}[DWMY]")
 # PS3.5 table 6.2-1 allows 16 and 12; scanners write more digits, an identifier would not fit a number's form.

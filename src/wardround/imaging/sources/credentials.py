@@ -18,6 +18,8 @@ from requests import PreparedRequest
 from requests.auth import AuthBase
 
 from wardround.errors import ConfigurationError
+from wardround.limited import FileError, read_limited
+from wardround.yaml_text import LIMIT
 
 PREFIX = "WARDROUND_SOURCE_"
 _FILE = f"{PREFIX}CREDENTIALS_FILE"
@@ -80,13 +82,12 @@ class LoginAuth(AuthBase):  # type: ignore[misc] # requests has no types
 
 def _from_file(path: Path) -> Login:
     try:
-        return Login.model_validate(json.loads(path.read_bytes()))
-    except OSError as error:
+        return Login.model_validate(json.loads(read_limited(path, LIMIT, "credentials file")))
+    except FileError as error:
         raise ConfigurationError(
-            f"credentials file {str(path)!r} cannot be read ({error.strerror}); correct {_FILE}, or write {{}} "
-            "into it for an archive that asks for nothing"
-        ) from error
-    except (ValueError, ValidationError):
+            f"{error}. Or correct {_FILE}, or write {{}} into it for an archive that asks for nothing"
+        ) from None
+    except (ValueError, ValidationError, RecursionError):
         # `from None`: the parser's own message may quote the file.
         raise ConfigurationError(
             f'credentials file {str(path)!r} is not JSON of the form {{"user": "…", "password": "…"}} or '

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from wardround.errors import ConfigurationError
 from wardround.exchange.settings import is_this_machine
+from wardround.validation import problems
 
 # PS3.5 table 6.2-1: CS has 16 characters of this set; LO 64, none of them a backslash or a control character.
 Code = Annotated[str, Field(pattern=r"^[A-Z0-9_ ]{1,16}$")]
@@ -126,7 +127,9 @@ def image_source(address: str, chosen: Mapping[str, Any] | None = None) -> Image
         if not parts.scheme and address:
             return FolderSource.model_validate({**fields, "path": address})
     except ValidationError as error:
-        raise ConfigurationError(f"the source of images is not legal: {_told(error)}; correct it") from None
+        raise ConfigurationError(
+            f"the source of images is not legal: {problems(error, 'source')}; correct it"
+        ) from None
     raise ConfigurationError(
         f"a source of images with scheme {parts.scheme!r} is not legal; give a folder, s3://bucket/prefix, or "
         "https://archive/dicom-web"
@@ -144,7 +147,3 @@ def _check_no_user(parts: SplitResult) -> None:
             "the address of the images holds a user or a password, which would be seen in process lists and "
             "logs; put them into the file that WARDROUND_SOURCE_CREDENTIALS_FILE names, and the rest here"
         )
-
-
-def _told(error: ValidationError) -> str:
-    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'source'}: {e['msg']}" for e in error.errors())

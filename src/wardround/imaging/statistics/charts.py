@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from html import escape
+
+from wardround.text import for_attribute
 
 # Colours that people with any colour vision tell apart (Okabe and Ito).
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
@@ -28,8 +29,8 @@ def histogram_chart(title: str, lines: Mapping[str, Sequence[float]]) -> str:
     )
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}" role="img" '
-        f'font-family="system-ui, sans-serif" font-size="11"><title>{escape(title)}</title>'
-        f'<text x="{_LEFT}" y="14" font-weight="bold" font-size="12">{escape(title)}</text>'
+        f'font-family="system-ui, sans-serif" font-size="11"><title>{for_attribute(title)}</title>'
+        f'<text x="{_LEFT}" y="14" font-weight="bold" font-size="12">{for_attribute(title)}</text>'
         f'<path d="M{_LEFT} {_TOP}V{_BOTTOM}H{_RIGHT}" fill="none" stroke="#888"/>{drawn}{ticks}'
         f'<text x="{_LEFT}" y="{_BOTTOM + 14}">black</text>'
         f'<text x="{_RIGHT}" y="{_BOTTOM + 14}" text-anchor="end">white</text>'
@@ -51,5 +52,7 @@ def _line(shares: Sequence[float], top: float, colour: str) -> str:
 
 def _key(name: str, place: int) -> str:
     x, colour = _LEFT + _KEY_WIDTH * place, _COLOURS[place % len(_COLOURS)]
-    short = name if len(name) <= 11 else f"{name[:10]}…"
-    return f'<path d="M{x} 26h12" stroke="{colour}" stroke-width="2.5"/><text x="{x + 16}" y="30">{escape(short)}</text>'
+    short = for_attribute(name, 11)
+    return (
+        f'<path d="M{x} 26h12" stroke="{colour}" stroke-width="2.5"/><text x="{x + 16}" y="30">{short}</text>'
+    )

@@ -3,13 +3,13 @@
 from collections import Counter
 
 from rich.console import Group
-from rich.markup import escape
 from rich.table import Table as Grid
 
 from wardround.imaging.statistics.model import Statistics
 from wardround.imaging.statistics.page_outside import number
 from wardround.imaging.statistics.remarks import remarks
 from wardround.imaging.statistics.suppression import SPLIT, Outside
+from wardround.text import for_rich
 
 
 def own_view(found: Statistics) -> Group:
@@ -23,7 +23,7 @@ def own_view(found: Statistics) -> Group:
     for split in found.splits:
         cells = (f"{images[split, label]:,} ({patients[split, label]:,})" for label in found.labels)
         grid.add_row(split, *cells)
-    said = (escape(f"- {remark}") for remark in remarks(found))
+    said = (for_rich(f"- {remark}", 2000) for remark in remarks(found))
     lists = (("Not used", "files", found.refusals), ("Quarantine", "files", found.quarantine))
     counts = (_counts(*each) for each in (*lists, ("Label table", "rows", found.rows)) if each[2])
     return Group(grid, *counts, *said)
@@ -41,12 +41,12 @@ def outside_view(found: Outside) -> Group:
 def _counts(title: str, counted: str, counts: dict[str, int]) -> Grid:
     grid = _grid(title, ("", counted))
     for code, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])):
-        grid.add_row(escape(code.replace("-", " ")), f"{count:,}")
+        grid.add_row(for_rich(code.replace("-", " ")), f"{count:,}")
     return grid
 
 
 def _grid(title: str, head: tuple[str, ...]) -> Grid:
-    grid = Grid(title=escape(title), title_justify="left")
+    grid = Grid(title=for_rich(title), title_justify="left")
     for place, name in enumerate(head):
-        grid.add_column(escape(name), justify="right" if place else "left")
+        grid.add_column(for_rich(name), justify="right" if place else "left")
     return grid

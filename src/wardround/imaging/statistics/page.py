@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from html import escape
 
 from wardround.imaging.statistics.charts import histogram_chart
 from wardround.imaging.statistics.facts import DIMENSIONS
@@ -12,6 +11,7 @@ from wardround.imaging.statistics.pictures import Sample, png_uri
 from wardround.imaging.statistics.remarks import remarks
 from wardround.imaging.statistics.vocabulary import NOT_STATED
 from wardround.pages import html_page, html_table
+from wardround.text import for_attribute, for_html
 
 Samples = Mapping[tuple[str, str], Sample]
 
@@ -31,7 +31,7 @@ td.bar { background: linear-gradient(to right, #cfe2f3 var(--share), transparent
 def own_page(found: Statistics, samples: Samples) -> str:
     """The page; `samples` are by split and label."""
     body = [
-        f"<h1>{escape(page_title(found.labels))}</h1>",
+        f"<h1>{for_html(page_title(found.labels))}</h1>",
         '<p class="note">For the people of this hospital. This page shows images and small numbers: '
         "it must not leave the hospital.</p>",
         *_remarks(found),
@@ -50,7 +50,7 @@ def page_title(labels: Sequence[str]) -> str:
 
 
 def _remarks(found: Statistics) -> Iterator[str]:
-    said = "".join(f"<li>{escape(remark)}</li>" for remark in remarks(found))
+    said = "".join(f"<li>{for_html(remark)}</li>" for remark in remarks(found))
     yield f'<h2>Worth a look</h2><ul class="remarks">{said or "<li>Nothing stands out.</li>"}</ul>'
 
 
@@ -65,7 +65,7 @@ def _overview(found: Statistics) -> str:
         ]
         total = tuple(map(sum, zip(*pairs, strict=True)))
         cells = "".join(f'<td class="number">{_pair(*pair)}</td>' for pair in (*pairs, total))
-        rows.append(f"<tr><td>{escape(split)}</td>{cells}</tr>")
+        rows.append(f"<tr><td>{for_html(split)}</td>{cells}</tr>")
     note = f'<p class="note">{found.unit.capitalize()}s, and in small print patients.</p>'
     return html_table(("split", *found.labels, "all"), rows) + note
 
@@ -83,10 +83,10 @@ def _sheets(found: Statistics, samples: Samples) -> Iterator[str]:
             pictures = samples[split, label].images
             if pictures:
                 shown = "".join(
-                    f'<img alt="{escape(label)}, {escape(split)}" src="{png_uri(picture)}">'
+                    f'<img alt="{for_attribute(label)}, {for_attribute(split)}" src="{png_uri(picture)}">'
                     for picture in pictures
                 )
-                yield f'<h3>{escape(label)} <small>{escape(split)}</small></h3><div class="sheet">{shown}</div>'
+                yield f'<h3>{for_html(label)} <small>{for_html(split)}</small></h3><div class="sheet">{shown}</div>'
 
 
 def _histograms(found: Statistics, samples: Samples) -> Iterator[str]:
@@ -117,7 +117,7 @@ def _dimensions(found: Statistics) -> Iterator[str]:
     tables = "".join(f"<div><h3>{title_of(name)}</h3>{_dimension(found, name)}</div>" for name in varied)
     yield f"<h2>Where the {found.unit}s come from</h2>"
     if same := [f"{title_of(name).lower()}: {each[0]}" for name, each in values.items() if len(each) == 1]:
-        yield f"<p>The same for all: {escape('; '.join(same))}.</p>"
+        yield f"<p>The same for all: {for_html('; '.join(same))}.</p>"
     if varied:
         yield f'<p class="note">{found.unit.capitalize()}s under each label; bars are shares of the label. '
         yield "In small print patients, each counted once, at the rarest of their labels.</p>"
@@ -145,7 +145,7 @@ def _dimension(found: Statistics, dimension: str) -> str:
             f"{_pair(images[value, label], patients[value, label])}</td>"
             for label in found.labels
         )
-        rows.append(f"<tr><td>{escape(value)}</td>{cells}<td class='number'>{totals[value]:,}</td></tr>")
+        rows.append(f"<tr><td>{for_html(value)}</td>{cells}<td class='number'>{totals[value]:,}</td></tr>")
     left = len(totals) - len(ordered)
     more = f'<p class="note">and {left} more, each with fewer</p>' if left else ""
     return html_table(("", *found.labels, "all"), rows) + more
@@ -179,7 +179,7 @@ def _left_out(found: Statistics) -> Iterator[str]:
 def _list(what: str, counted: str, counts: Mapping[str, int]) -> str:
     ordered: Iterable[tuple[str, int]] = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     rows = (
-        f'<tr><td>{escape(code.replace("-", " "))}</td><td class="number">{count:,}</td></tr>'
+        f'<tr><td>{for_html(code.replace("-", " "))}</td><td class="number">{count:,}</td></tr>'
         for code, count in ordered
     )
     return html_table((what, counted), rows) if counts else ""

@@ -1,13 +1,13 @@
 """The page that may leave a hospital: patients by ten and more, no pictures, no device that was not allowed."""
 
 from collections.abc import Iterator, Mapping
-from html import escape
 
 from wardround.imaging.statistics.charts import histogram_chart
 from wardround.imaging.statistics.page import STYLE, page_title, title_of
 from wardround.imaging.statistics.pictures import Sample
 from wardround.imaging.statistics.suppression import SMALLEST, SPLIT, Outside, Table
 from wardround.pages import html_page, html_table
+from wardround.text import for_html
 
 HIDDEN = "·"
 
@@ -15,7 +15,7 @@ HIDDEN = "·"
 def outside_page(found: Outside, samples: Mapping[tuple[str, str], Sample]) -> str:
     """The page. Of the samples only histograms are used, and only where the number of patients is shown."""
     body = [
-        f"<h1>{escape(page_title(found.labels))}</h1>",
+        f"<h1>{for_html(page_title(found.labels))}</h1>",
         f'<p class="note">Patients, each counted once. “{HIDDEN}” stands for a number below {SMALLEST}, or for one '
         "from which such a number could be computed. Rows have no sums for the same reason.</p>",
         '<div class="dimensions">',
@@ -43,7 +43,7 @@ def _table(table: Table, labels: tuple[str, ...]) -> str:
 
 def _row(value: str, counts: list[int | None]) -> str:
     cells = "".join(f'<td class="number">{number(count)}</td>' for count in counts)
-    return f"<tr><td>{escape(value)}</td>{cells}</tr>"
+    return f"<tr><td>{for_html(value)}</td>{cells}</tr>"
 
 
 def _histograms(found: Outside, samples: Mapping[tuple[str, str], Sample]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from wardround.cli.ending import ending_at_once
 from wardround.errors import WardroundError
+from wardround.private_files import keep_private
 
 _HELP = "Federated learning for medical images: hospitals keep their images, and train one model together."
 
@@ -62,6 +63,8 @@ class LazyGroup(TyperGroup):
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 an error (one line on stderr), 2 usage, 130 and 143 signals."""
+    # Every command, so that none is forgotten: most of them handle what comes from patients.
+    keep_private()
     # TensorFlow's notes on its own build would bury the lines that say what a step does.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     stubs: dict[str, Any] = {name: TyperCommand(name, help=text) for name, (_, _, text) in COMMANDS.items()}

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from wardround.csv_cells import write_rows
 from wardround.errors import ConfigurationError
 from wardround.imaging.settings import SPLITS
 from wardround.imaging.splits import assign, keyed
@@ -73,7 +74,7 @@ class Assignments:
     def _write(self, assigned: Mapping[str, str]) -> None:
         part = self.path.with_suffix(".part")
         with part.open("w", newline="", encoding="utf-8") as stream:
-            csv.writer(stream, lineterminator="\n").writerows([_HEADER, *assigned.items()])
+            write_rows(stream, [_HEADER, *assigned.items()])
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(part, self.path)

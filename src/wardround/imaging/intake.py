@@ -40,6 +40,7 @@ from wardround.imaging.settings import SPLITS, IntakeSettings
 from wardround.imaging.statistics.collect import Intake, summarise
 from wardround.imaging.volumes.layout import layout_rule
 from wardround.imaging.workspace import REFUSALS, Workspace, workspace, write_refusals
+from wardround.private_files import keep_private, tighten
 
 Progress = Callable[[str, int, int], None]
 
@@ -92,12 +93,16 @@ def preprocess(
     result, and listed in `out/refusals.csv`, which must not leave the hospital. With a `supply` the source has the files
     of its inventory, and each is asked for before it is read.
 
+    From here on this process and its children make private files only (`private_files`).
+
     Raises ConfigurationError (source, labels or key unusable) and IntakeError (nothing to train on).
     """
     if not source.is_dir():
         raise ConfigurationError(
             f"source {source} is not a folder; give the folder that holds the DICOM files"
         )
+    keep_private()
+    tighten(out)
     settings = settings.for_dataset(out)
     supply = supply or Supply(Inventory.of(source))
     key, paths = settings.split_key(), supply.inventory.paths

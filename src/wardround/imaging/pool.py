@@ -20,6 +20,7 @@ from typing import Self, TypeVar
 
 from wardround.imaging.reading.deadline import set_limit
 from wardround.imaging.reasons import Reason
+from wardround.private_files import keep_private
 
 T = TypeVar("T")
 
@@ -141,6 +142,7 @@ class Crew:
 
 
 def _serve(pipe: Connection, stop: Event, limits: Limits) -> None:
+    keep_private()
     _stops.append(stop)
     # Ctrl-C reaches the whole terminal group; it is the parent that says when to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from wardround.errors import WardroundError
 from wardround.imaging.burned_in.verdict import Suspicion, Verdict
 from wardround.imaging.quarantine_picture import draw
+from wardround.private_files import keep_private, tighten
 
 FOLDER, ENTRY, PICTURE, LOG = "quarantine", "entry.json", "picture.png", "decisions.jsonl"
 _ID = re.compile(r"[0-9a-f]{16}")
@@ -99,8 +100,8 @@ class Quarantine:
             frames=(verdict.findings[0].first, verdict.findings[0].end) if verdict.findings else None,
             since=_now(),
         )
-        folder.mkdir(parents=True, exist_ok=True)
-        os.chmod(self.folder, 0o700)
+        self._open(folder)
+        folder.mkdir(exist_ok=True)
         (folder / PICTURE).unlink(missing_ok=True)
         if verdict.picture is not None:
             _write(folder / PICTURE, draw(verdict.picture, [finding.box for finding in verdict.findings]))
@@ -141,6 +142,7 @@ class Quarantine:
         if not by.strip():
             raise QuarantineError("a decision needs a name; give it with --by")
         path = self.folder / entry.id / ENTRY
+        self._open(path.parent)
         current = self._load(path)
         if current is None or current.content != entry.content:
             raise QuarantineError(f"entry {entry.id} has changed; look at it again")
@@ -148,6 +150,12 @@ class Quarantine:
         _write(path, decided.model_dump_json(indent=2).encode())
         self._record(decided)
         return decided
+
+    def _open(self, entry: Path) -> None:
+        keep_private()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        os.chmod(self.folder, 0o700)
+        tighten(entry, self.folder / LOG)
 
     def _place(self, identifier: str) -> Path:
         name = identifier[:16]

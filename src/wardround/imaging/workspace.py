@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from wardround.csv_cells import write_rows
+from wardround.exchange.files import whole_path
 from wardround.imaging import begun, kept
 from wardround.imaging.begun import Begun, Decisions
 from wardround.imaging.chunks import DecodeChunk
@@ -145,15 +147,19 @@ def fingerprint(inventory: Inventory, labels: Path, settings: IntakeSettings, ke
 
 
 def write_refusals(out: Path, refused: Iterable[Refused]) -> None:
-    """Writes `refusals.csv`: path relative to the source, reason, kind of object. For the people at the hospital."""
-    part = out / f"{REFUSALS}.part"
-    with part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
-        table = csv.writer(stream)
-        table.writerow(("file", "reason", "sop_class", "transfer_syntax"))
-        table.writerows(
-            sorted((one.path, one.reason.value, one.kind.sop_class, one.kind.syntax) for one in refused)
-        )
-    os.replace(part, out / REFUSALS)
+    """Writes `refusals.csv`: path relative to the source, reason, kind of object. For the people at the hospital.
+
+    Names of files are anybody's: see `csv_cells` for how they are written.
+    """
+    rows = sorted((one.path, one.reason.value, one.kind.sop_class, one.kind.syntax) for one in refused)
+    with whole_path(out / REFUSALS) as part, part.open("x", newline="", encoding="utf-8") as stream:
+        write_rows(stream, (("file", "reason", "sop_class", "transfer_syntax"), *rows))
+
+
+def read_refusals(out: Path) -> frozenset[str]:
+    """The paths in `refusals.csv`, each as `csv_cells.cell` writes it."""
+    with (out / REFUSALS).open(newline="", encoding="utf-8") as stream:
+        return frozenset(row[0] for row in csv.reader(stream))
 
 
 def _complete(out: Path, info: DatasetInfo) -> bool:

@@ -21,8 +21,12 @@ from wardround.csv_cells import write_rows
 from wardround.errors import ConfigurationError
 from wardround.imaging.settings import SPLITS
 from wardround.imaging.splits import assign, keyed
+from wardround.limited_files import read_limited
+from wardround.private_files import tighten
 
 _HEADER = ["patient", "split"]
+# Of three million patients.
+_MAX_BYTES = 256 << 20
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -46,6 +50,7 @@ class Assignments:
         """
         try:
             with self._locked():
+                tighten(self.path)
                 known = self.read()
                 placed = assign(stratum_of, known, self.fractions)
                 if placed:
@@ -61,7 +66,8 @@ class Assignments:
         """All assignments, patient → split; none if there is no file. Raises ConfigurationError, OSError."""
         if not self.path.exists():
             return {}
-        rows = csv.reader(io.StringIO(self.path.read_bytes().decode("utf-8", "replace"), newline=""))
+        content = read_limited(self.path, _MAX_BYTES, "file of splits").decode("utf-8", "replace")
+        rows = csv.reader(io.StringIO(content, newline=""))
         if next(rows, None) != _HEADER:
             raise self._damaged(1)
         known: dict[str, str] = {}

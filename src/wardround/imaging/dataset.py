@@ -13,10 +13,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
-from wardround.errors import WardroundError
+from wardround.errors import ConfigurationError, WardroundError
+from wardround.limited_files import read_limited
+from wardround.text import foreign
 
 FORMAT: Literal["wardround.dataset/1"] = "wardround.dataset/1"
 FILE_NAME = "dataset.json"
+# Of `dataset.json`: a shard takes 200 bytes in it.
+MAX_BYTES = 16 << 20
 
 Count = Annotated[int, Field(ge=0)]
 Hex256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -109,9 +113,15 @@ class DatasetInfo(_Frozen):
         if not path.is_file():
             raise DatasetError(f"no {FILE_NAME} in {folder}; run `wardround site preprocess` first")
         try:
-            return cls.model_validate_json(path.read_bytes())
+            return cls.model_validate_json(read_limited(path, MAX_BYTES, "dataset description"))
+        except ConfigurationError as error:
+            raise DatasetError(str(error)) from error
         except ValidationError as error:
-            raise DatasetError(f"{path} is not a valid dataset description: {error}") from error
+            # Which fields, and not what stands in them.
+            said = "; ".join(
+                f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()[:5]
+            )
+            raise DatasetError(f"{path} is not a valid dataset description: {foreign(said, 500)}") from error
 
     def save(self, folder: Path) -> None:
         """Writes `dataset.json` atomically; call it after every shard is in place."""
@@ -128,7 +138,17 @@ class DatasetInfo(_Frozen):
                 raise ValueError(f"split {name!r}: counts by class do not add up to its files' records")
         if self.digest != _digest(self):
             raise ValueError("digest does not match the content; the file was altered")
+        self._check_sizes()
         return self
+
+    def _check_sizes(self) -> None:
+        # Whoever reads a split asks for the memory of all of its records, so they have to be in its files.
+        for split in self.splits.values():
+            for file in split.files:
+                if file.count * self.element_bytes > file.bytes:
+                    raise ValueError(
+                        f"{file.name} is too small for {file.count} records of {self.element_bytes} bytes"
+                    )
 
 
 def _digest(info: DatasetInfo) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -24,6 +23,7 @@ from wardround.imaging.burned_in import (
 )
 from wardround.imaging.burned_in.regions import Known, known_regions
 from wardround.imaging.quarantine import Quarantine, State, content_digest
+from wardround.imaging.reading.files import Openable
 from wardround.imaging.reading.grey import Grey, Tags
 from wardround.imaging.reading.header import text
 from wardround.imaging.reasons import Reason, Refusal
@@ -44,7 +44,7 @@ class Gate:
     rules: Rules
     store: Quarantine
 
-    def item(self, identifier: str, paths: Sequence[Path]) -> "ItemGate":
+    def item(self, identifier: str, paths: Sequence[Openable]) -> "ItemGate":
         """The gate for one image or series; `identifier` is a keyed hash (hexadecimal)."""
         return ItemGate(self, identifier, tuple(paths))
 
@@ -55,7 +55,7 @@ class ItemGate:
 
     gate: Gate
     identifier: str
-    paths: tuple[Path, ...]
+    paths: tuple[Openable, ...]
 
     def image(self, grey: Grey) -> Grey:
         """The image with known regions blackened, if it may be used. Raises Refusal (waits, or was rejected)."""

@@ -104,7 +104,7 @@ def preprocess(
     keep_private()
     tighten(out)
     settings = settings.for_dataset(out)
-    supply = supply or Supply(Inventory.of(source))
+    supply = supply or Supply(Inventory.of(source, follow_links=settings.follow_links))
     key, paths = settings.split_key(), supply.inventory.paths
     table = read_labels(labels, settings.labels, settings.label_encoding).hashed(key)
     assignments = Assignments.of(settings.assignment_folder, key, settings.fractions)
@@ -148,6 +148,7 @@ def _rule(settings: IntakeSettings, key: bytes) -> ScanRule:
         modality=settings.modality,
         max_bytes=settings.max_bytes,
         volumes=settings.is_volume,
+        follow_links=settings.follow_links,
     )
 
 

@@ -25,7 +25,11 @@ from wardround.private_files import keep_private
 T = TypeVar("T")
 
 # What a signal that ended a worker says; all others are crashes.
-_ENDINGS = {signal.SIGALRM: Reason.TOO_SLOW, signal.SIGKILL: Reason.OUT_OF_MEMORY}
+_ENDINGS = {
+    signal.SIGALRM: Reason.TOO_SLOW,
+    signal.SIGPROF: Reason.TOO_SLOW,
+    signal.SIGKILL: Reason.OUT_OF_MEMORY,
+}
 # Filled in worker processes only.
 _stops: list[Event] = []
 

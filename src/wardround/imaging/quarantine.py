@@ -20,14 +20,18 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from wardround.errors import WardroundError
+from wardround.errors import ConfigurationError, WardroundError
 from wardround.imaging.burned_in.verdict import Suspicion, Verdict
 from wardround.imaging.quarantine_picture import draw
+from wardround.imaging.reading.files import Openable, opened
+from wardround.limited_files import read_limited
 from wardround.private_files import keep_private, tighten
 
 FOLDER, ENTRY, PICTURE, LOG = "quarantine", "entry.json", "picture.png", "decisions.jsonl"
 _ID = re.compile(r"[0-9a-f]{16}")
 _BLOCK = 1 << 20
+# Of an entry, whose boxes are the most of it.
+_MAX_BYTES = 4 << 20
 
 
 class QuarantineError(WardroundError):
@@ -165,10 +169,10 @@ class Quarantine:
 
     def _load(self, path: Path) -> Entry | None:
         try:
-            return Entry.model_validate_json(path.read_bytes())
+            return Entry.model_validate_json(read_limited(path, _MAX_BYTES, "quarantine entry"))
         except FileNotFoundError:
             return None
-        except (OSError, ValidationError) as error:
+        except (OSError, ConfigurationError, ValidationError) as error:
             raise QuarantineError(f"{path} is damaged; remove its folder to have it asked again") from error
 
     def _record(self, entry: Entry) -> None:
@@ -177,15 +181,15 @@ class Quarantine:
             stream.write(line + "\n")
 
 
-def content_digest(paths: Iterable[Path]) -> str:
+def content_digest(paths: Iterable[Openable]) -> str:
     """SHA-256 over files in the order of their own digests, so neither names nor order matter; 64 hex digits."""
     digests = sorted(_file_digest(path) for path in paths)
     return hashlib.sha256(b"".join(digests)).hexdigest()
 
 
-def _file_digest(path: Path) -> bytes:
+def _file_digest(file: Openable) -> bytes:
     digest = hashlib.sha256()
-    with path.open("rb") as stream:
+    with opened(file) as number, open(number, "rb", closefd=False) as stream:
         while block := stream.read(_BLOCK):
             digest.update(block)
     return digest.digest()

@@ -10,6 +10,7 @@ class Reason(StrEnum):
 
     EMPTY = "empty-file"
     NOT_A_FILE = "not-a-regular-file"
+    LINK = "symbolic-link"
     NOT_DICOM = "not-dicom"
     DAMAGED_HEADER = "damaged-header"
     TOO_DEEP = "nested-too-deep"

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from wardround.csv_cells import write_rows
 from wardround.exchange.files import whole_path
-from wardround.imaging import begun, kept
+from wardround.imaging import begun, kept, label_file
 from wardround.imaging.begun import Begun, Decisions
+from wardround.imaging.burned_in import regions
 from wardround.imaging.chunks import DecodeChunk
 from wardround.imaging.dataset import FILE_NAME, DatasetError, DatasetInfo
 from wardround.imaging.inventory import Inventory
@@ -24,6 +25,7 @@ from wardround.imaging.quarantine import Quarantine
 from wardround.imaging.settings import IntakeSettings
 from wardround.imaging.splits import keyed
 from wardround.imaging.statistics import model
+from wardround.limited_files import read_limited
 
 FOLDER = ".intake"
 REFUSALS = "refusals.csv"
@@ -139,8 +141,10 @@ def fingerprint(inventory: Inventory, labels: Path, settings: IntakeSettings, ke
     """A hash of everything that the output depends on but for people's decisions: files, labels, settings, key."""
     content = hashlib.sha256(json.dumps([_VERSION, settings.described()], sort_keys=True).encode())
     content.update(keyed(key, "fingerprint", "").encode())
-    content.update(hashlib.sha256(labels.read_bytes()).digest())
-    content.update(settings.devices.read_bytes() if settings.devices else b"")
+    content.update(hashlib.sha256(read_limited(labels, label_file.MAX_BYTES, "label table")).digest())
+    content.update(b"links" if settings.follow_links else b"")
+    if settings.devices:
+        content.update(read_limited(settings.devices, regions.MAX_BYTES, "device catalogue"))
     for path, (size, changed) in inventory.files.items():
         content.update(f"{path}\0{size}\0{changed}\n".encode("utf-8", "surrogateescape"))
     return content.hexdigest()[:32]

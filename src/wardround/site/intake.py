@@ -85,6 +85,7 @@ def _chosen(settings: SiteSettings) -> dict[str, object]:
         "quarantine": settings.work,
         "devices": settings.devices,
         "harmless_words": settings.harmless_words,
+        "follow_links": settings.follow_links,
     }
 
 

@@ -49,7 +49,8 @@ class SiteSettings(BaseModel):
     cp1252 where it is not UTF-8. `split_key`: the secret that assigns patients to splits, made in `work` without one.
     `burned_in`: `quarantine` holds back images that may show who the patient is, until a person has looked
     (`wardround quarantine`); `ignore` looks at none. `devices`: a catalogue of the hospital's own devices that
-    write into images; `harmless_words`: what may stand in an image.
+    write into images; `harmless_words`: what may stand in an image. `follow_links`: follow symbolic links in the folder
+    of images, wherever they lead; without it none is followed, and they are counted as refused.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -79,6 +80,7 @@ class SiteSettings(BaseModel):
     burned_in: Literal["quarantine", "ignore"] = "quarantine"
     devices: Path | None = None
     harmless_words: tuple[str, ...] = ()
+    follow_links: bool = False
 
     @classmethod
     def load(cls, path: Path) -> "SiteSettings":

@@ -15,6 +15,10 @@ from pydicom.dataset import Dataset
 from wardround.errors import ConfigurationError
 from wardround.imaging.burned_in.verdict import Box
 from wardround.imaging.reading.header import text
+from wardround.limited_files import read_limited
+
+# Of a hospital's own catalogue.
+MAX_BYTES = 1 << 20
 
 Edge = Annotated[float, Field(ge=0, le=1)]
 
@@ -86,7 +90,7 @@ def load_catalogue(own: Path | None = None) -> Catalogue:
     if own is None:
         return shipped
     try:
-        content = own.read_text("utf-8")
+        content = read_limited(own, MAX_BYTES, "device catalogue").decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"device catalogue {own} cannot be read ({type(error).__name__})") from error
     return Catalogue(devices=(*_parse(content, own.name).devices, *shipped.devices))

@@ -9,7 +9,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from wardround.errors import ConfigurationError
+from wardround.limited_files import read_limited
 
+# Of the YAML file.
+_MAX_BYTES = 1 << 20
 # Code of the profile or option (CID 7050) and its meaning.
 PROFILE = ("113100", "Basic Application Confidentiality Profile")
 # Said of an object whose known regions were blackened and in the rest of which no text was found.
@@ -82,7 +85,7 @@ def load_options(path: Path | None) -> Options:
     if path is None:
         return Options()
     try:
-        content = yaml.safe_load(path.read_text("utf-8"))
+        content = yaml.safe_load(read_limited(path, _MAX_BYTES, "file of options").decode("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigurationError(
             f"options {str(path)!r} cannot be read ({type(error).__name__}); give a YAML file"

@@ -24,13 +24,15 @@ _SHORT = frozenset(
 _FRAGMENTS = frozenset({b"OB", b"OW", b"OF", b"OD", b"OL", b"OV"})
 
 
-def check_structure(data: bytes | mmap, at: int, *, implicit: bool, big_endian: bool = False) -> None:
+def check_structure(
+    data: bytes | bytearray | mmap, at: int, *, implicit: bool, big_endian: bool = False
+) -> None:
     """Walks the elements of `data` from `at` up to the pixel data. Raises Refusal (too deep, too many)."""
     _Walk(data, at, implicit, ">" if big_endian else "<").run()
 
 
 class _Walk:
-    def __init__(self, data: bytes | mmap, at: int, implicit: bool, order: str) -> None:
+    def __init__(self, data: bytes | bytearray | mmap, at: int, implicit: bool, order: str) -> None:
         self.data, self.at, self.implicit = data, at, implicit
         self.short, self.long = Struct(f"{order}HH2sH"), Struct(f"{order}HHI")
         self.length = Struct(f"{order}I")

@@ -22,7 +22,6 @@ from wardround.errors import ConfigurationError
 from wardround.imaging.settings import SPLITS
 from wardround.imaging.splits import assign, keyed
 from wardround.limited_files import read_limited
-from wardround.private_files import tighten
 
 _HEADER = ["patient", "split"]
 # Of three million patients.
@@ -50,7 +49,6 @@ class Assignments:
         """
         try:
             with self._locked():
-                tighten(self.path)
                 known = self.read()
                 placed = assign(stratum_of, known, self.fractions)
                 if placed:

@@ -26,6 +26,7 @@ from wardround.imaging.quarantine import Quarantine, State, content_digest
 from wardround.imaging.reading.files import Openable
 from wardround.imaging.reading.grey import Grey, Tags
 from wardround.imaging.reading.header import text
+from wardround.imaging.reading.stored import refusing
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.settings import IntakeSettings
 
@@ -105,8 +106,12 @@ def check_frames(frames: Iterable[Grey], known: Known, rules: Rules) -> None:
 
 
 def look_at(group: Sequence[Grey], known: Sequence[Known], rules: Rules) -> Verdict:
-    """The verdict on slices or frames of one size, whose known regions are black."""
-    return examine([grey.header for grey in group], np.stack([grey.stored for grey in group]), rules, known)
+    """The verdict on slices or frames of one size, whose known regions are black. Raises Refusal."""
+    # The libraries that look at pictures have errors of their own, and what could not be looked at is not used.
+    with refusing(Reason.UNSEEN):
+        return examine(
+            [grey.header for grey in group], np.stack([grey.stored for grey in group]), rules, known
+        )
 
 
 def _covered(grey: Grey, known: Known) -> Grey:

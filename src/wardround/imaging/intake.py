@@ -108,6 +108,7 @@ def preprocess(
     key, paths = settings.split_key(), supply.inventory.paths
     table = read_labels(labels, settings.labels, settings.label_encoding).hashed(key)
     assignments = Assignments.of(settings.assignment_folder, key, settings.fractions)
+    tighten(assignments.path, assignments.path.with_suffix(".lock"))
     space = workspace(out, supply.inventory, labels, settings, key)
     if info := space.finished():
         return info

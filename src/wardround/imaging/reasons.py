@@ -53,6 +53,7 @@ class Reason(StrEnum):
     FRAMES = "frames-disagree-with-header"
     BURNED_IN = "waits-in-quarantine"
     REJECTED = "rejected-in-quarantine"
+    UNSEEN = "pixels-cannot-be-looked-at"
     SHOWN = "pixels-may-show-the-patient"
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 # Seconds; set in worker processes only, since the signal ends the process.
 _limits: list[float] = []
 # What all steps of one piece of work may take together, in multiples of one step's limit, of the processor's time.
-_ALL = 60
+_ALL = 30
 
 
 def set_limit(seconds: float) -> None:
@@ -22,7 +22,7 @@ def set_limit(seconds: float) -> None:
 
 
 def begin_piece() -> None:
-    """From now on this worker process may take 60 times its limit of the processor's time (SIGPROF ends it).
+    """From now on this worker process may take 30 times its limit of the processor's time (SIGPROF ends it).
 
     For what no single step bounds: frames without number, pictures in which text is looked for.
     """

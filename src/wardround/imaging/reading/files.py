@@ -15,6 +15,10 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
+# Folders inside each other. Reaching one takes a step for each above it.
+MAX_DEPTH = 64
+
+
 class LinkError(OSError):
     """A symbolic link stands on the way to a file, and links are not followed."""
 
@@ -98,14 +102,18 @@ def list_files(source: Path, *, follow_links: bool = False) -> list[str]:
 def walk_files(source: Path, *, follow_links: bool = False) -> Iterator[str]:
     """All that lies below a folder and is no folder, as POSIX paths relative to it, in an order that is always the same.
 
-    Symbolic links are given like files, also those to folders, and so are folders that cannot be read: whoever opens
-    them learns why they cannot be used. With `follow_links` links to folders are entered, and no folder twice.
+    Symbolic links are given like files, also those to folders, and so are folders that cannot be read or lie more than
+    MAX_DEPTH deep: whoever opens them learns that they cannot be used.
+    With `follow_links` links to folders are entered, and no folder twice.
     Raises ConfigurationError if the folder itself cannot be read.
     """
     # A list, since folders nest deeper than calls can.
     left, seen = [""], set[tuple[int, int]]()
     while left:
         inside = left.pop()
+        if inside.count("/") >= MAX_DEPTH:
+            yield inside
+            continue
         try:
             with SourceFile(source, inside, follow_links).opened_folder() as number:
                 status = os.fstat(number)

@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
 from pydicom.uid import UID, RLELossless
 
+from wardround.errors import WardroundError
 from wardround.imaging.reading.claims import (
     CLAIM_TAGS,
     PARTIAL,
@@ -152,10 +153,10 @@ def _extended_offsets(dataset: Dataset) -> tuple[list[int], list[int]] | None:
 
 @contextmanager
 def refusing(reason: Reason = Reason.UNDECODABLE) -> Iterator[None]:
-    """Whatever goes wrong inside becomes a Refusal."""
+    """Whatever goes wrong inside becomes a Refusal, but for Wardround's own errors."""
     try:
         yield
-    except Refusal:
+    except WardroundError:
         raise
     except MemoryError as error:
         raise Refusal(Reason.TOO_LARGE) from error

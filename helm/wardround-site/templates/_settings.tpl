@@ -20,6 +20,7 @@
   "label_encoding" $v.dicom.labelEncoding
   "burned_in" $v.dicom.burnedIn
   "harmless_words" $v.dicom.harmlessWords
+  "follow_links" $v.dicom.followLinks
 -}}
 {{- if $v.federation.privacyBudget.epsilon }}{{ $_ := set $site "privacy_budget" $v.federation.privacyBudget }}{{ end -}}
 {{- with $v.federation.run }}{{ $_ := set $site "run" . }}{{ end -}}

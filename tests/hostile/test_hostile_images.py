@@ -25,6 +25,7 @@ from wardround.imaging.deid.options import Options
 from wardround.imaging.deid.rules import Rules
 from wardround.imaging.gate import look_at
 from wardround.imaging.intake import preprocess
+from wardround.imaging.inventory import Inventory
 from wardround.imaging.labels import write_labels
 from wardround.imaging.pool import Crew, Limits
 from wardround.imaging.quarantine import Quarantine
@@ -273,7 +274,7 @@ def folder(tmp_path: Path) -> Callable[..., tuple[Path, IntakeSettings, Path]]:
             write(tmp_path / "source" / f"{name}.dcm")
         (tmp_path / "key").write_bytes(b"k" * 32)
         fields = {
-            "labels": (MARKUP[:60], "normal"),
+            "labels": (MARKUP.removesuffix("\x1b[2J"), "normal"),
             "size": (16, 16),
             "fractions": (1, 0, 0),
             "split_key_file": tmp_path / "key",
@@ -308,6 +309,23 @@ def test_no_name_or_header_puts_markup_into_the_page(
         csv.reader((tmp_path / "out" / "refusals.csv").open(newline="", encoding="utf-8"), strict=True)
     )
     assert len(rows) == 3 and all(row[0].isprintable() for row in rows)
+
+
+def test_names_that_are_no_utf_8_are_names(
+    folder: Callable[..., tuple[Path, IntakeSettings, Path]], tmp_path: Path
+) -> None:
+    source, settings, labels = folder(burned_in="ignore")
+    strange = os.fsdecode(b"\xff\xfe=\n\r\x1b[31m.dcm")
+    write(source / "c.dcm").rename(source / strange)
+    info = preprocess(source, labels, tmp_path / "out", settings)
+    assert info.split("train").count == 3 and not info.refusals
+    again = Inventory.model_validate_json(Inventory.of(source).model_dump_json())
+    assert again == Inventory.of(source) and strange in again.paths
+    (source / strange).write_bytes(b"")
+    assert preprocess(source, labels, tmp_path / "out", settings).refusals == {"empty-file": 1}
+    outcome = deidentify_folder(Job(source, tmp_path / "clean", RULES, 0))
+    outcome.write_report(tmp_path / "report.jsonl", names=True)
+    assert outcome.refused == {"empty-file": 1} and (tmp_path / "report.jsonl").read_bytes().isascii()
 
 
 def test_an_image_too_thin_to_look_at_costs_itself_alone(

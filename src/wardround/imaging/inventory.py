@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from wardround.imaging.reading.files import SourceFile, list_files, size_and_time
+from wardround.imaging.reading.files import SourceFile, SourcePath, list_files, size_and_time
 
 
 class Inventory(BaseModel):
@@ -14,7 +14,7 @@ class Inventory(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    files: dict[str, tuple[int, int]]
+    files: dict[SourcePath, tuple[int, int]]
 
     @classmethod
     def of(cls, source: Path, *, follow_links: bool = False) -> Inventory:

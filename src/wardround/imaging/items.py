@@ -9,7 +9,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from wardround.imaging.labels import LabelTable
-from wardround.imaging.reading.files import SourceFile
+from wardround.imaging.reading.files import SourceFile, SourcePath
 from wardround.imaging.reading.kinds import Kind, kind_of
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.scan import Found
@@ -33,7 +33,7 @@ class Item(BaseModel):
     patient: str
     split: str = ""
     label: int
-    paths: tuple[str, ...]
+    paths: tuple[SourcePath, ...]
     layout: Layout | None = None
 
     @property
@@ -47,7 +47,7 @@ class Refused(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    path: str
+    path: SourcePath
     reason: Reason
     kind: Kind = Kind()
 

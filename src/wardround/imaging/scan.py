@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 
 from wardround.imaging.label_file import KEY_COLUMNS
 from wardround.imaging.labels import image_keys
-from wardround.imaging.reading.files import SourceFile
+from wardround.imaging.reading.files import SourceFile, SourcePath
 from wardround.imaging.reading.files import list_files as list_files
 from wardround.imaging.reading.header import (
     CLAIM_TAGS,
@@ -38,7 +38,7 @@ class Found(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    path: str
+    path: SourcePath
     kind: Kind = Kind()
     refused: Reason | None = None
     instance: str = ""

@@ -7,6 +7,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, PlainSerializer
 
 from wardround.errors import ConfigurationError
 
@@ -17,6 +20,25 @@ _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 
 # Folders inside each other. Reaching one takes a step for each above it.
 MAX_DEPTH = 64
+
+
+def _as_unicode(path: str) -> str:
+    try:
+        path.encode()
+        return path
+    except UnicodeEncodeError:
+        # No path has a null character, so it marks bytes that are not UTF-8.
+        return "\0" + os.fsencode(path).decode("latin-1")
+
+
+def _as_path(text: str) -> str:
+    return os.fsdecode(text[1:].encode("latin-1")) if text.startswith("\0") else text
+
+
+# A path as the file system gives it, which may hold bytes that are no UTF-8 (PEP 383); JSON can't say those.
+SourcePath = Annotated[
+    str, AfterValidator(_as_path), PlainSerializer(_as_unicode, return_type=str, when_used="json")
+]
 
 
 class LinkError(OSError):

@@ -27,7 +27,7 @@ def one_at_a_time(path: Path, work: str, stop: threading.Event) -> Iterator[None
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise ConfigurationError(
             f"{str(path)!r} cannot be written ({error.strerror}); give a work folder that can be"

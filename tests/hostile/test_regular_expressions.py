@@ -1,8 +1,8 @@
 """No regular expression of ours takes longer for a text than in proportion to its length; pydantic's engine is Rust's.
 
 Python's `re` backtracks: `(a+)+b` needs 2^n steps. Every pattern in the source is found in its syntax tree, and run on
-long texts made of the characters that it looks for: quadratic work on 20,000 of them takes a second and more, linear work
-a millisecond.
+long texts made of the characters that it looks for: quadratic work on 20,000 of them takes a second and more, linear
+work a millisecond.
 """
 
 import ast
@@ -25,7 +25,10 @@ def trees() -> Iterator[tuple[Path, ast.Module]]:
 
 
 def patterns() -> Iterator[tuple[str, str | bytes, bool]]:
-    """(file:line, pattern, whether it is searched for anywhere in a text) of each that is given to `re`; an f-string's fields stand for the letter x."""
+    """(file:line, pattern, whether it is searched for anywhere in a text) of each that is given to `re`.
+
+    Fields of an f-string stand for the letter x.
+    """
     for path, tree in trees():
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and is_of_re(node.func):

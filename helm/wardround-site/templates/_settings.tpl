@@ -21,6 +21,7 @@
   "burned_in" $v.dicom.burnedIn
   "keep_error_texts" $v.keepErrorTexts
   "harmless_words" $v.dicom.harmlessWords
+  "follow_links" $v.dicom.followLinks
 -}}
 {{- if $v.federation.privacyBudget.epsilon }}{{ $_ := set $site "privacy_budget" $v.federation.privacyBudget }}{{ end -}}
 {{- with $v.federation.run }}{{ $_ := set $site "run" . }}{{ end -}}

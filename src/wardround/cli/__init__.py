@@ -12,6 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from wardround.cli.ending import ending_at_once
 from wardround.errors import WardroundError
+from wardround.private_files import keep_private
 from wardround.private_process import handle_data_privately, say, withhold
 
 # What a data scientist does with files of their own: there, a library's words and a traceback help. All other commands
@@ -68,6 +69,8 @@ class LazyGroup(TyperGroup):
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 an error (one line on stderr), 2 usage, 130 and 143 signals."""
+    # Every command, so that none is forgotten: most of them handle what comes from patients.
+    keep_private()
     # TensorFlow's notes on its own build would bury the lines that say what a step does.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     stubs: dict[str, Any] = {name: TyperCommand(name, help=text) for name, (_, _, text) in COMMANDS.items()}

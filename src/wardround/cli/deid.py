@@ -67,6 +67,9 @@ Pixels = Annotated[
         "patient is: screens, documents, text that a detector finds.",
     ),
 ]
+Links = Annotated[
+    bool, typer.Option("--follow-links", help="Follow symbolic links below SRC, wherever they lead.")
+]
 Workers = Annotated[int | None, typer.Option(min=0, help="Processes; as many as CPUs if not given.")]
 
 
@@ -80,6 +83,7 @@ def deid(
     report: Report = None,
     source_names: Names = False,
     look_at_pixels: Pixels = True,
+    follow_links: Links = False,
     workers: Workers = None,
 ) -> None:
     """De-identify a folder of DICOM files to DICOM PS3.15 Annex E.
@@ -105,9 +109,10 @@ def deid(
     if new_key:
         make_key(key)
     processes = available_cpus() if workers is None else workers
-    job = Job(source, target, Rules.of(chosen, read_key(key)), processes, dry_run, look_at_pixels)
+    rules = Rules.of(chosen, read_key(key))
+    job = Job(source, target, rules, processes, dry_run, look_at_pixels, follow_links)
     with _shown_progress() as progress:
-        outcome = run_until_signal(lambda stop: deidentify_folder(job, progress))
+        outcome = run_until_signal(lambda stop: deidentify_folder(job, progress, stop))
     if report is not None:
         outcome.write_report(report, names=source_names)
     _say(job, outcome)

@@ -21,6 +21,7 @@ from wardround.evaluation.summary import (
     operating_figures,
     positive_rows,
 )
+from wardround.exchange.files import whole_file
 from wardround.pages import html_page
 from wardround.plan.format import Plan
 from wardround.processes import run_until_signal
@@ -236,8 +237,9 @@ def write_report(folder: Path, found: Any, page: str) -> None:
         "rounds_answered": found.answered,
         "splits": {split: asdict(each) for split, each in found.local.items()},
     }
-    (folder / "report.json").write_text(json.dumps(content) + "\n", encoding="utf-8")
-    (folder / "report.html").write_text(page, encoding="utf-8")
+    for name, text in (("report.json", json.dumps(content) + "\n"), ("report.html", page)):
+        with whole_file(folder / name) as file:
+            file.write(text.encode())
 
 
 def _facts(found: Any) -> dict[str, object]:

@@ -3,7 +3,7 @@
 For tests, for one machine, and for a folder that several machines share. A key's folders are opened one by
 one without following links, so nothing under the root can lead out of it. A new object is written to a
 temporary file, synced, then given its name by link(2), which fails if the name is taken: the same promise
-as `If-None-Match: *`.
+as `If-None-Match: *`. Who may read a bucket's folder may read what is put into it, whatever this process's umask is.
 """
 
 import errno
@@ -189,8 +189,9 @@ class DirectoryStore:
             self._parent(key, create=True) as (folder, last),
         ):
             part = f".{secrets.token_hex(8)}.part"
-            descriptor = os.open(part, _NEW, 0o644, dir_fd=folder)
+            descriptor = os.open(part, _NEW, 0o600, dir_fd=folder)
             try:
+                os.fchmod(descriptor, os.fstat(folder).st_mode & 0o644)
                 with os.fdopen(descriptor, "wb") as out:
                     fill(out)
                     out.flush()
@@ -206,7 +207,8 @@ class DirectoryStore:
 def _enter(folder: int, name: str, *, create: bool) -> int:
     if create:
         with suppress(FileExistsError):  # the usual case: another object made it
-            os.mkdir(name, dir_fd=folder)
+            os.mkdir(name, 0o700, dir_fd=folder)
+            os.chmod(name, os.fstat(folder).st_mode & 0o2777, dir_fd=folder)
             os.fsync(folder)
     return os.open(name, _FOLDER, dir_fd=folder)
 

@@ -17,11 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from wardround.csv_cells import write_rows
 from wardround.errors import ConfigurationError
 from wardround.imaging.settings import SPLITS
 from wardround.imaging.splits import assign, keyed
+from wardround.limited import read_limited
 
 _HEADER = ["patient", "split"]
+# Of three million patients.
+_MAX_BYTES = 256 << 20
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -60,7 +64,8 @@ class Assignments:
         """All assignments, patient → split; none if there is no file. Raises ConfigurationError, OSError."""
         if not self.path.exists():
             return {}
-        rows = csv.reader(io.StringIO(self.path.read_bytes().decode("utf-8", "replace"), newline=""))
+        content = read_limited(self.path, _MAX_BYTES, "file of splits").decode("utf-8", "replace")
+        rows = csv.reader(io.StringIO(content, newline=""))
         if next(rows, None) != _HEADER:
             raise self._damaged(1)
         known: dict[str, str] = {}
@@ -73,7 +78,7 @@ class Assignments:
     def _write(self, assigned: Mapping[str, str]) -> None:
         part = self.path.with_suffix(".part")
         with part.open("w", newline="", encoding="utf-8") as stream:
-            csv.writer(stream, lineterminator="\n").writerows([_HEADER, *assigned.items()])
+            write_rows(stream, [_HEADER, *assigned.items()])
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(part, self.path)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from wardround.errors import StoppedError, WardroundError
 from wardround.imaging.pool import stopping
+from wardround.imaging.reading.deadline import begin_piece
 
 
 def begin(result: Path, place: int, work: str) -> None:
@@ -12,6 +13,7 @@ def begin(result: Path, place: int, work: str) -> None:
     if stopping():
         raise StoppedError(f"{work} was stopped; start it again to go on")
     _mark(result).write_text(str(place))
+    begin_piece()
 
 
 def finished(result: Path) -> None:

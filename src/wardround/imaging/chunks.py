@@ -17,6 +17,7 @@ from wardround.imaging.busy import begin, culprit, finished
 from wardround.imaging.decode import decode_item
 from wardround.imaging.gate import gate_of
 from wardround.imaging.items import Item, Refused, refuse_all
+from wardround.imaging.reading.files import SourceFile
 from wardround.imaging.reading.kinds import kind_of
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.results import Results, earlier_path, read_results
@@ -107,7 +108,8 @@ def _scan(chunk: ScanChunk) -> None:
     for place, path in enumerate(chunk.paths):
         begin(chunk.result, place, "the intake")
         if place in fatal:
-            found.append(Found(path=path, kind=kind_of(chunk.source / path), refused=fatal[place]))
+            file = SourceFile(chunk.source, path, chunk.rule.follow_links)
+            found.append(Found(path=path, kind=kind_of(file), refused=fatal[place]))
         else:
             found.append(scan_file(chunk.source, path, chunk.rule))
     _finish(chunk, _FOUND.dump_json(tuple(found), exclude_defaults=True))
@@ -120,15 +122,14 @@ def _decode(chunk: DecodeChunk) -> None:
     for place in _left(chunk, known):
         item = chunk.items[place]
         begin(chunk.result, place, "the intake")
+        files = [SourceFile(chunk.source, path, chunk.settings.follow_links) for path in item.paths]
         try:
             if place in fatal:
                 raise Refusal(fatal[place])
-            paths = [chunk.source / path for path in item.paths]
-            guard = gate.item(item.order, paths) if gate else None
-            images[place] = decode_item(paths, chunk.settings, item.layout, guard), item.label
+            guard = gate.item(item.order, files) if gate else None
+            images[place] = decode_item(files, chunk.settings, item.layout, guard), item.label
         except Refusal as refusal:
-            files = refuse_all(chunk.source, item.paths, refusal.reason)
-            refused += [(place, one) for one in files]
+            refused += [(place, one) for one in refuse_all(files, refusal.reason)]
     Results.of(_names(chunk), images, refused).write(chunk.result)
     finished(chunk.result)
     earlier_path(chunk.result).unlink(missing_ok=True)

@@ -13,11 +13,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
-from wardround.errors import WardroundError
+from wardround.errors import ConfigurationError, WardroundError
+from wardround.limited import read_limited
 from wardround.validation import problems
 
 FORMAT: Literal["wardround.dataset/1"] = "wardround.dataset/1"
 FILE_NAME = "dataset.json"
+# Of `dataset.json`: a shard takes 200 bytes in it.
+MAX_BYTES = 16 << 20
 
 Count = Annotated[int, Field(ge=0)]
 Hex256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -110,7 +113,9 @@ class DatasetInfo(_Frozen):
         if not path.is_file():
             raise DatasetError(f"no {FILE_NAME} in {folder}; run `wardround site preprocess` first")
         try:
-            return cls.model_validate_json(path.read_bytes())
+            return cls.model_validate_json(read_limited(path, MAX_BYTES, "dataset description"))
+        except ConfigurationError as error:
+            raise DatasetError(str(error)) from error
         except ValidationError as error:
             raise DatasetError(
                 f"{path} is not a valid dataset description: {problems(error, names=False)}"
@@ -131,7 +136,17 @@ class DatasetInfo(_Frozen):
                 raise ValueError(f"split {name!r}: counts by class do not add up to its files' records")
         if self.digest != _digest(self):
             raise ValueError("digest does not match the content; the file was altered")
+        self._check_sizes()
         return self
+
+    def _check_sizes(self) -> None:
+        # Whoever reads a split asks for the memory of all of its records, so they have to be in its files.
+        for split in self.splits.values():
+            for file in split.files:
+                if file.count * self.element_bytes > file.bytes:
+                    raise ValueError(
+                        f"{file.name} is too small for {file.count} records of {self.element_bytes} bytes"
+                    )
 
 
 def _digest(info: DatasetInfo) -> str:

@@ -4,11 +4,11 @@ A chain of small steps; steps that look at the picture or remove from it belong 
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from wardround.imaging.gate import GATE_TAGS, ItemGate
+from wardround.imaging.reading.files import Openable
 from wardround.imaging.reading.header import quiet
 from wardround.imaging.reading.pixels import pixel_spacing, quantised, read_stack, to_unit
 from wardround.imaging.reasons import Reason, Refusal
@@ -19,7 +19,7 @@ from wardround.imaging.volumes.volume import read_volume
 
 
 def decode_item(
-    paths: Sequence[Path],
+    paths: Sequence[Openable],
     settings: IntakeSettings,
     layout: Layout | None = None,
     gate: ItemGate | None = None,
@@ -45,8 +45,8 @@ def decode_item(
     return quantised(unit, settings.bits)[..., np.newaxis]
 
 
-def _image(path: Path, settings: IntakeSettings, gate: ItemGate | None) -> np.ndarray:
-    stack = read_stack(path, settings.max_bytes, GATE_TAGS if gate else ())
+def _image(file: Openable, settings: IntakeSettings, gate: ItemGate | None) -> np.ndarray:
+    stack = read_stack(file, settings.max_bytes, GATE_TAGS if gate else ())
     if stack.frames > 1 and settings.frames == "refuse":
         raise Refusal(Reason.MULTI_FRAME)
     grey = stack.grey(stack.frames // 2)

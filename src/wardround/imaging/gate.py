@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -24,8 +23,10 @@ from wardround.imaging.burned_in import (
 )
 from wardround.imaging.burned_in.regions import Known, known_regions
 from wardround.imaging.quarantine import Quarantine, State, content_digest
+from wardround.imaging.reading.files import Openable
 from wardround.imaging.reading.grey import Grey, Tags
 from wardround.imaging.reading.header import text
+from wardround.imaging.reading.stored import refusing
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.settings import IntakeSettings
 
@@ -44,7 +45,7 @@ class Gate:
     rules: Rules
     store: Quarantine
 
-    def item(self, identifier: str, paths: Sequence[Path]) -> "ItemGate":
+    def item(self, identifier: str, paths: Sequence[Openable]) -> "ItemGate":
         """The gate for one image or series; `identifier` is a keyed hash (hexadecimal)."""
         return ItemGate(self, identifier, tuple(paths))
 
@@ -55,7 +56,7 @@ class ItemGate:
 
     gate: Gate
     identifier: str
-    paths: tuple[Path, ...]
+    paths: tuple[Openable, ...]
 
     def image(self, grey: Grey) -> Grey:
         """The image with known regions blackened, if it may be used. Raises Refusal (waits, or was rejected)."""
@@ -105,8 +106,12 @@ def check_frames(frames: Iterable[Grey], known: Known, rules: Rules) -> None:
 
 
 def look_at(group: Sequence[Grey], known: Sequence[Known], rules: Rules) -> Verdict:
-    """The verdict on slices or frames of one size, whose known regions are black."""
-    return examine([grey.header for grey in group], np.stack([grey.stored for grey in group]), rules, known)
+    """The verdict on slices or frames of one size, whose known regions are black. Raises Refusal."""
+    # The libraries that look at pictures have errors of their own, and what could not be looked at is not used.
+    with refusing(Reason.UNSEEN):
+        return examine(
+            [grey.header for grey in group], np.stack([grey.stored for grey in group]), rules, known
+        )
 
 
 def _covered(grey: Grey, known: Known) -> Grey:

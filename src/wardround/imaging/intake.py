@@ -40,6 +40,7 @@ from wardround.imaging.settings import SPLITS, IntakeSettings
 from wardround.imaging.statistics.collect import Intake, summarise
 from wardround.imaging.volumes.layout import layout_rule
 from wardround.imaging.workspace import REFUSALS, Workspace, workspace, write_refusals
+from wardround.private_files import keep_private, tighten
 
 Progress = Callable[[str, int, int], None]
 
@@ -92,17 +93,22 @@ def preprocess(
     result, and listed in `out/refusals.csv`, which must not leave the hospital. With a `supply` the source has the files
     of its inventory, and each is asked for before it is read.
 
+    From here on this process and its children make private files only (`private_files`).
+
     Raises ConfigurationError (source, labels or key unusable) and IntakeError (nothing to train on).
     """
     if not source.is_dir():
         raise ConfigurationError(
             f"source {source} is not a folder; give the folder that holds the DICOM files"
         )
+    keep_private()
+    tighten(out)
     settings = settings.for_dataset(out)
-    supply = supply or Supply(Inventory.of(source))
+    supply = supply or Supply(Inventory.of(source, follow_links=settings.follow_links))
     key, paths = settings.split_key(), supply.inventory.paths
     table = read_labels(labels, settings.labels, settings.label_encoding).hashed(key)
     assignments = Assignments.of(settings.assignment_folder, key, settings.fractions)
+    tighten(assignments.path, assignments.path.with_suffix(".lock"))
     space = workspace(out, supply.inventory, labels, settings, key)
     if info := space.finished():
         return info
@@ -143,6 +149,7 @@ def _rule(settings: IntakeSettings, key: bytes) -> ScanRule:
         modality=settings.modality,
         max_bytes=settings.max_bytes,
         volumes=settings.is_volume,
+        follow_links=settings.follow_links,
     )
 
 

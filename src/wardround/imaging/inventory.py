@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from wardround.imaging.scan import list_files
+from wardround.imaging.reading.files import SourceFile, SourcePath, list_files, size_and_time
 
 
 class Inventory(BaseModel):
@@ -15,12 +14,13 @@ class Inventory(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    files: dict[str, tuple[int, int]]
+    files: dict[SourcePath, tuple[int, int]]
 
     @classmethod
-    def of(cls, source: Path) -> Inventory:
+    def of(cls, source: Path, *, follow_links: bool = False) -> Inventory:
         """All files below a folder, in the order of their paths."""
-        return cls(files={path: _seen(source / path) for path in list_files(source)})
+        paths = list_files(source, follow_links=follow_links)
+        return cls(files={path: size_and_time(SourceFile(source, path, follow_links)) for path in paths})
 
     @property
     def paths(self) -> list[str]:
@@ -30,8 +30,3 @@ class Inventory(BaseModel):
     def fits(self, source: Path) -> bool:
         """Whether all that lies below the folder is in this inventory, and is as it says. Some may be missing."""
         return Inventory.of(source).files.items() <= self.files.items()
-
-
-def _seen(path: Path) -> tuple[int, int]:
-    status = os.lstat(path)
-    return status.st_size, status.st_mtime_ns

@@ -4,12 +4,12 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
-from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from wardround.imaging.labels import LabelTable
+from wardround.imaging.reading.files import SourceFile, SourcePath
 from wardround.imaging.reading.kinds import Kind, kind_of
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.scan import Found
@@ -33,7 +33,7 @@ class Item(BaseModel):
     patient: str
     split: str = ""
     label: int
-    paths: tuple[str, ...]
+    paths: tuple[SourcePath, ...]
     layout: Layout | None = None
 
     @property
@@ -47,7 +47,7 @@ class Refused(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    path: str
+    path: SourcePath
     reason: Reason
     kind: Kind = Kind()
 
@@ -84,9 +84,9 @@ def with_splits(items: Sequence[Item], place: Callable[[dict[str, int]], dict[st
     return [item.model_copy(update={"split": placed[item.patient]}) for item in items]
 
 
-def refuse_all(source: Path, paths: Sequence[str], reason: Reason) -> list[Refused]:
+def refuse_all(files: Sequence[SourceFile], reason: Reason) -> list[Refused]:
     """Refuses every file of an item for the same reason."""
-    return [Refused(path=path, reason=reason, kind=kind_of(source / path)) for path in paths]
+    return [Refused(path=file.path, reason=reason, kind=kind_of(file)) for file in files]
 
 
 def chunked(values: Sequence[T], size: int) -> list[tuple[T, ...]]:

@@ -69,7 +69,7 @@ def restore(out: Path, kept: Kept, changed: frozenset[str], folder: Path) -> Non
     for scan in (folder.parent / FOLDER).glob("scan-*.json"):
         shutil.copy(scan, folder)
     for split, chunks in kept.chunks.items():
-        records = stream_split(out, split).as_numpy_iterator() if any(c.images for c in chunks) else iter(())
+        records = stream_split(out, split) if any(c.images for c in chunks) else iter(())
         for chunk in chunks:
             found = [next(records) for _ in chunk.images]
             _restore(chunk, found, changed, folder)

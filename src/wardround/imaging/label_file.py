@@ -7,11 +7,13 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from wardround.csv_cells import plain
 from wardround.errors import ConfigurationError
+from wardround.limited import read_limited
 
 # From the most specific. The order decides which identifier of a row counts.
 KEY_COLUMNS: Mapping[str, str] = {
@@ -32,6 +34,8 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+# Two million rows of a SOP instance UID and a label; what a row of the longest cells, and a header of all columns, take.
+MAX_BYTES, MAX_ROWS, MAX_ROW, MAX_COLUMNS = 256 << 20, 2_000_000, 1 << 20, 1000
 # What spreadsheets write for a number that is too long for its cell.
 _SHORTENED = re.compile(r"\d([.,]\d+)?E\+\d{2,}", re.IGNORECASE)
 
@@ -50,15 +54,17 @@ class Row(NamedTuple):
 def read_rows(path: Path, encoding: str) -> list[Row]:
     """All rows that are not blank; delimiter comma, semicolon or tab.
 
-    A byte order mark overrides `encoding`. Raises ConfigurationError if the file is no such table, lacks a column
-    or has one twice, or if a spreadsheet has shortened its identifiers.
+    A byte order mark overrides `encoding`; of cells that `csv_cells` has written, what they stand for is taken. Raises
+    ConfigurationError if the file is no such table, is larger than one can be (MAX_…), lacks a column or has one twice,
+    or if a spreadsheet has shortened its identifiers.
     """
     text = _decoded(path, encoding)
     lines, delimiter = _delimited(text)
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    measured = _Lines(lines, path)
+    reader = csv.reader(measured, delimiter=delimiter, strict=True)
     try:
         places, width = _columns(next(reader, []), path)
-        return [_row(cells, places, width, path, line) for line, cells in _filled(reader)]
+        return [_row(cells, places, width, path, line) for line, cells in _filled(reader, measured)]
     except csv.Error as error:
         raise ConfigurationError(
             f"label table {path.name} cannot be read from line {reader.line_num} on; is a quotation mark left open?"
@@ -66,10 +72,7 @@ def read_rows(path: Path, encoding: str) -> list[Row]:
 
 
 def _decoded(path: Path, encoding: str) -> str:
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(f"label table {path.name} cannot be read: {error.strerror}") from error
+    raw = read_limited(path, MAX_BYTES, "label table")
     chosen = next((name for mark, name in _BOMS if raw.startswith(mark)), encoding)
     try:
         text = raw.decode(chosen)
@@ -92,7 +95,38 @@ def _delimited(text: str) -> tuple[io.StringIO, str]:
     return io.StringIO(text, newline=""), max(",;\t", key=header.count)
 
 
+class _Lines:
+    """Lines for a csv reader, which keeps a row of any length: a quotation mark left open takes all that follows."""
+
+    def __init__(self, lines: Iterable[str], path: Path) -> None:
+        self._lines, self._path = iter(lines), path
+        self._size = self._rows = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines:
+            self._size += len(line)
+            if self._size > MAX_ROW:
+                raise ConfigurationError(
+                    f"row {self._rows + 1} of label table {self._path.name} has more than {MAX_ROW:,} characters; "
+                    "is a quotation mark left open?"
+                )
+            yield line
+
+    def next_row(self) -> None:
+        """Says that the reader has made a row of what it has taken."""
+        self._size, self._rows = 0, self._rows + 1
+        if self._rows > MAX_ROWS:
+            raise ConfigurationError(
+                f"label table {self._path.name} has more than {MAX_ROWS:,} rows; leave out those without an image here"
+            )
+
+
 def _columns(header: list[str], path: Path) -> tuple[dict[str, int], int]:
+    if len(header) > MAX_COLUMNS:
+        raise ConfigurationError(
+            f"label table {path.name} has {len(header):,} columns, and {MAX_COLUMNS:,} are legal; "
+            "is it a table of labels?"
+        )
     named = [_SPELLINGS.get(re.sub(r"[\s_-]", "", name).lower()) for name in header]
     twice = sorted({name for name in named if name and named.count(name) > 1})
     if twice:
@@ -107,15 +141,17 @@ def _columns(header: list[str], path: Path) -> tuple[dict[str, int], int]:
     return places, len(header)
 
 
-def _filled(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
+def _filled(reader: Iterator[list[str]], lines: _Lines) -> Iterator[tuple[int, list[str]]]:
+    lines.next_row()  # the header
     for line, cells in enumerate(reader, 2):
+        lines.next_row()
         if any(map(str.strip, cells)):
             yield line, cells
 
 
 def _row(cells: list[str], places: Mapping[str, int], width: int, path: Path, line: int) -> Row:
     shifted = any(map(str.strip, cells[width:]))
-    found = {name: cells[place].strip() for name, place in places.items() if place < len(cells)}
+    found = {name: plain(cells[place].strip()) for name, place in places.items() if place < len(cells)}
     identifiers = tuple((name, found[name]) for name in KEY_COLUMNS if found.get(name))
     shortened = [name for name, value in identifiers if _SHORTENED.fullmatch(value)]
     if shortened and not shifted:

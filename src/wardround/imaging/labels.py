@@ -11,7 +11,6 @@ The rules:
 - Identifiers are compared as they are written, without spaces around them: `0123` is not `123`.
 """
 
-import csv
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from enum import StrEnum
 from itertools import chain
 from pathlib import Path
 
+from wardround.csv_cells import write_rows
 from wardround.imaging.label_file import KEY_COLUMNS, Row, read_rows
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.splits import keyed
@@ -162,7 +162,7 @@ def write_labels(path: Path, column: str, rows: Iterable[tuple[str, str]]) -> Pa
     """Writes a label table of (identifier, label) rows under one of the legal columns; returns its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as stream:
-        csv.writer(stream).writerows([(column, "label"), *rows])
+        write_rows(stream, [(column, "label"), *rows])
     return path
 
 

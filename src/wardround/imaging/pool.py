@@ -21,12 +21,17 @@ from wardround.errors import WardroundError
 from wardround.failures import third_party
 from wardround.imaging.reading.deadline import set_limit
 from wardround.imaging.reasons import Reason
+from wardround.private_files import keep_private
 from wardround.private_process import withhold
 
 T = TypeVar("T")
 
 # What a signal that ended a worker says; all others are crashes.
-_ENDINGS = {signal.SIGALRM: Reason.TOO_SLOW, signal.SIGKILL: Reason.OUT_OF_MEMORY}
+_ENDINGS = {
+    signal.SIGALRM: Reason.TOO_SLOW,
+    signal.SIGPROF: Reason.TOO_SLOW,
+    signal.SIGKILL: Reason.OUT_OF_MEMORY,
+}
 # Filled in worker processes only.
 _stops: list[Event] = []
 
@@ -143,6 +148,7 @@ class Crew:
 
 
 def _serve(pipe: Connection, stop: Event, limits: Limits) -> None:
+    keep_private()
     _stops.append(stop)
     # Ctrl-C reaches the whole terminal group; it is the parent that says when to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

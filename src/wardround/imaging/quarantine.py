@@ -20,13 +20,18 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from wardround.errors import WardroundError
+from wardround.errors import ConfigurationError, WardroundError
 from wardround.imaging.burned_in.verdict import Suspicion, Verdict
 from wardround.imaging.quarantine_picture import draw
+from wardround.imaging.reading.files import Openable, opened
+from wardround.limited import read_limited
+from wardround.private_files import keep_private, tighten
 
 FOLDER, ENTRY, PICTURE, LOG = "quarantine", "entry.json", "picture.png", "decisions.jsonl"
 _ID = re.compile(r"[0-9a-f]{16}")
 _BLOCK = 1 << 20
+# Of an entry, whose boxes are the most of it.
+_MAX_BYTES = 4 << 20
 
 
 class QuarantineError(WardroundError):
@@ -99,8 +104,8 @@ class Quarantine:
             frames=(verdict.findings[0].first, verdict.findings[0].end) if verdict.findings else None,
             since=_now(),
         )
-        folder.mkdir(parents=True, exist_ok=True)
-        os.chmod(self.folder, 0o700)
+        self._open(folder)
+        folder.mkdir(exist_ok=True)
         (folder / PICTURE).unlink(missing_ok=True)
         if verdict.picture is not None:
             _write(folder / PICTURE, draw(verdict.picture, [finding.box for finding in verdict.findings]))
@@ -141,6 +146,7 @@ class Quarantine:
         if not by.strip():
             raise QuarantineError("a decision needs a name; give it with --by")
         path = self.folder / entry.id / ENTRY
+        self._open(path.parent)
         current = self._load(path)
         if current is None or current.content != entry.content:
             raise QuarantineError(f"entry {entry.id} has changed; look at it again")
@@ -149,6 +155,12 @@ class Quarantine:
         self._record(decided)
         return decided
 
+    def _open(self, entry: Path) -> None:
+        keep_private()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        os.chmod(self.folder, 0o700)
+        tighten(entry, self.folder / LOG)
+
     def _place(self, identifier: str) -> Path:
         name = identifier[:16]
         if not _ID.fullmatch(name):
@@ -156,11 +168,11 @@ class Quarantine:
         return self.folder / name
 
     def _load(self, path: Path) -> Entry | None:
-        try:
-            return Entry.model_validate_json(path.read_bytes())
-        except FileNotFoundError:
+        if not path.exists():
             return None
-        except (OSError, ValidationError) as error:
+        try:
+            return Entry.model_validate_json(read_limited(path, _MAX_BYTES, "quarantine entry"))
+        except (ConfigurationError, ValidationError) as error:
             raise QuarantineError(f"{path} is damaged; remove its folder to have it asked again") from error
 
     def _record(self, entry: Entry) -> None:
@@ -169,15 +181,15 @@ class Quarantine:
             stream.write(line + "\n")
 
 
-def content_digest(paths: Iterable[Path]) -> str:
+def content_digest(paths: Iterable[Openable]) -> str:
     """SHA-256 over files in the order of their own digests, so neither names nor order matter; 64 hex digits."""
     digests = sorted(_file_digest(path) for path in paths)
     return hashlib.sha256(b"".join(digests)).hexdigest()
 
 
-def _file_digest(path: Path) -> bytes:
+def _file_digest(file: Openable) -> bytes:
     digest = hashlib.sha256()
-    with path.open("rb") as stream:
+    with opened(file) as number, open(number, "rb", closefd=False) as stream:
         while block := stream.read(_BLOCK):
             digest.update(block)
     return digest.digest()

@@ -10,6 +10,7 @@ class Reason(StrEnum):
 
     EMPTY = "empty-file"
     NOT_A_FILE = "not-a-regular-file"
+    LINK = "symbolic-link"
     NOT_DICOM = "not-dicom"
     DAMAGED_HEADER = "damaged-header"
     TOO_DEEP = "nested-too-deep"
@@ -52,6 +53,7 @@ class Reason(StrEnum):
     FRAMES = "frames-disagree-with-header"
     BURNED_IN = "waits-in-quarantine"
     REJECTED = "rejected-in-quarantine"
+    UNSEEN = "pixels-cannot-be-looked-at"
     SHOWN = "pixels-may-show-the-patient"
 
 

@@ -3,7 +3,6 @@
 What the pass keeps about a file holds no identifier, only keyed hashes.
 """
 
-import os
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -11,6 +10,8 @@ from pydicom.dataset import Dataset
 
 from wardround.imaging.label_file import KEY_COLUMNS
 from wardround.imaging.labels import image_keys
+from wardround.imaging.reading.files import SourceFile, SourcePath
+from wardround.imaging.reading.files import list_files as list_files
 from wardround.imaging.reading.header import (
     CLAIM_TAGS,
     IDENTITY_TAGS,
@@ -37,7 +38,7 @@ class Found(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    path: str
+    path: SourcePath
     kind: Kind = Kind()
     refused: Reason | None = None
     instance: str = ""
@@ -57,26 +58,22 @@ class ScanRule(BaseModel):
     modality: tuple[str, ...]
     max_bytes: int
     volumes: bool = False
+    follow_links: bool = False
 
 
 def scan_file(source: Path, path: str, rule: ScanRule) -> Found:
     """Reads one header; whatever is wrong with the file is in the answer, not raised."""
+    file = SourceFile(source, path, rule.follow_links)
     try:
         with quiet():
-            return _found(source, path, rule)
+            return _found(file, rule)
     except Refusal as refusal:
-        return Found(path=path, kind=kind_of(source / path), refused=refusal.reason)
+        return Found(path=path, kind=kind_of(file), refused=refusal.reason)
 
 
-def list_files(source: Path) -> list[str]:
-    """All files below a folder as POSIX paths relative to it, sorted; linked folders are not followed."""
-    found = (Path(folder, name) for folder, _, names in os.walk(source) for name in names)
-    return sorted(path.relative_to(source).as_posix() for path in found)
-
-
-def _found(source: Path, path: str, rule: ScanRule) -> Found:
+def _found(file: SourceFile, rule: ScanRule) -> Found:
     more = VOLUME_TAGS if rule.volumes else ()
-    header = read_dataset(source / path, [*IDENTITY_TAGS, *CLAIM_TAGS, *FACT_TAGS, *more], rule.max_bytes)
+    header = read_dataset(file, [*IDENTITY_TAGS, *CLAIM_TAGS, *FACT_TAGS, *more], rule.max_bytes)
     if text(header, "Modality") not in rule.modality:
         raise Refusal(Reason.MODALITY)
     slices = _checked(header, rule)
@@ -86,8 +83,8 @@ def _found(source: Path, path: str, rule: ScanRule) -> Found:
         raise Refusal(Reason.NO_IDENTITY)
     identifiers = {column: text(header, keyword) for column, keyword in KEY_COLUMNS.items()}
     return Found(
-        path=path,
-        kind=kind_of(source / path),
+        path=file.path,
+        kind=kind_of(file),
         instance=keyed(rule.key, "instance", instance),
         series=keyed(rule.key, "series", text(header, "SeriesInstanceUID") or instance),
         patient=keyed(rule.key, "patient", patient),

@@ -17,9 +17,11 @@ from pydantic import (
 )
 
 from wardround.errors import ConfigurationError
+from wardround.limited import read_limited
 
 SPLITS = ("train", "validation", "test")
 MIN_KEY_BYTES = 16
+_MAX_KEY_BYTES = 1 << 16
 
 
 def available_cpus() -> int:
@@ -48,6 +50,7 @@ class IntakeSettings(BaseModel):
     quarantine: the work folder in whose folder `quarantine` it waits; None stands for the dataset's own folder.
     devices: the hospital's own catalogue of devices that write into their images.
     harmless_words: further words that may stand in an image.
+    follow_links: follow symbolic links below the source, wherever they lead; else they are refused.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -70,6 +73,7 @@ class IntakeSettings(BaseModel):
     quarantine: Path | None = None
     devices: Path | None = None
     harmless_words: tuple[str, ...] = ()
+    follow_links: bool = False
     workers: Annotated[int, Field(ge=0)] = Field(default_factory=available_cpus)
 
     @property
@@ -93,12 +97,7 @@ class IntakeSettings(BaseModel):
 
     def split_key(self) -> bytes:
         """The secret bytes; raises ConfigurationError if the file is absent or too short."""
-        try:
-            key = self.split_key_file.read_bytes()
-        except OSError as error:
-            raise ConfigurationError(
-                f"split key {self.split_key_file} cannot be read: {error.strerror}"
-            ) from error
+        key = read_limited(self.split_key_file, _MAX_KEY_BYTES, "split key")
         if len(key) < MIN_KEY_BYTES:
             raise ConfigurationError(
                 f"split key {self.split_key_file} has {len(key)} bytes; legal: {MIN_KEY_BYTES} or more. "
@@ -108,8 +107,16 @@ class IntakeSettings(BaseModel):
 
     def described(self) -> dict[str, JsonValue]:
         """The settings that shape the output, for `dataset.json`: no path, no secret, no worker count."""
-        hidden = {"split_key_file", "assignments", "label_encoding", "workers", "quarantine", "devices"}
-        return dict(self.model_dump(mode="json", exclude=hidden))
+        own = {
+            "split_key_file",
+            "assignments",
+            "label_encoding",
+            "workers",
+            "quarantine",
+            "devices",
+            "follow_links",
+        }
+        return dict(self.model_dump(mode="json", exclude=own))
 
     @field_validator("label_encoding")
     @classmethod

@@ -8,6 +8,7 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,10 @@ from wardround.imaging.dataset import DatasetError, DatasetInfo, ShardFile, Spli
 Batch = tuple[np.ndarray, np.ndarray]
 _DTYPES = ("uint8", "uint16", "float32")
 _READ_BATCH = 256
+# TFRecord: length (uint64), its checksum (uint32), as many bytes, their checksum (uint32).
+_LENGTH, _CHECKSUM = 8, 4
+# What names and types take beside an image and a label in an Example.
+_EXAMPLE = 1024
 
 
 @dataclass(frozen=True)
@@ -91,25 +96,45 @@ def load_split(folder: Path, split: str) -> Arrays:
     Raises DatasetError if a file is missing, altered, or holds another number of records.
     """
     info = DatasetInfo.load(folder)
-    files = _verified(Path(folder), info.split(split))
+    files = _verified(Path(folder), info.split(split), info)
     count = info.split(split).count
     images = np.empty((count, *info.shape), info.dtype)
     labels = np.empty(count, np.int32)
     filled = 0
-    for batch, classes in _batches(files, info).as_numpy_iterator():
-        images[filled : filled + len(classes)] = batch
-        labels[filled : filled + len(classes)] = classes
-        filled += len(classes)
-    if filled != count:
-        raise DatasetError(f"split {split!r} holds {filled} records, {count} are listed; write it again")
+    with _parsing(split):
+        # The files have as many records as they should (`_check_records`).
+        for batch, classes in _batches(files, info).as_numpy_iterator():
+            images[filled : filled + len(classes)] = batch
+            labels[filled : filled + len(classes)] = classes
+            filled += len(classes)
+    if filled != count or (count and not 0 <= labels.min() <= labels.max() < len(info.labels)):
+        raise DatasetError(f"split {split!r} holds other records than are listed; write it again")
     return Arrays(images, labels)
 
 
-def stream_split(folder: Path, split: str) -> tf.data.Dataset:
-    """A split too large for memory, as a dataset of (image […, 1] stored dtype, label int32), verified first."""
+def stream_split(folder: Path, split: str) -> Iterator[tuple[np.ndarray, int]]:
+    """A split too large for memory: each image […, 1] in the stored dtype and its label, verified first.
+
+    Raises DatasetError, for records that are no images of this dataset when they are reached.
+    """
     info = DatasetInfo.load(folder)
-    files = _verified(Path(folder), info.split(split))
-    return _batches(files, info).unbatch()
+    files = _verified(Path(folder), info.split(split), info)
+    with _parsing(split):
+        for image, label in _batches(files, info).unbatch().as_numpy_iterator():
+            if not 0 <= label < len(info.labels):
+                raise DatasetError(f"split {split!r} holds other records than are listed; write it again")
+            yield image, int(label)
+
+
+@contextmanager
+def _parsing(split: str) -> Iterator[None]:
+    """TensorFlow's errors, whose texts quote what was read, as one of ours."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise DatasetError(
+            f"split {split!r} holds records that are no images of its shape ({type(error).__name__}); write it again"
+        ) from None
 
 
 def _common_element(splits: Mapping[str, Batch]) -> tuple[tuple[int, ...], str]:
@@ -174,12 +199,30 @@ def _example(image: bytes, label: int) -> bytes:
     return bytes(example.SerializeToString(deterministic=True))
 
 
-def _verified(folder: Path, split: SplitInfo) -> list[str]:
+def _verified(folder: Path, split: SplitInfo, info: DatasetInfo) -> list[str]:
     for file in split.files:
         path = folder / file.name
         if not path.is_file() or path.stat().st_size != file.bytes or _sha256(path) != file.sha256:
             raise DatasetError(f"{file.name} is missing or altered; run the preprocessing again")
+        _check_records(path, file, info.element_bytes + _EXAMPLE)
     return [os.fspath(folder / file.name) for file in split.files]
+
+
+def _check_records(path: Path, file: ShardFile, most: int) -> None:
+    """Follows the lengths that stand in a shard: TensorFlow asks for the memory of any, and ends the process."""
+    with path.open("rb") as stream:
+        at = count = 0
+        while at < file.bytes:
+            stream.seek(at)
+            length = int.from_bytes(stream.read(_LENGTH), "little")
+            at += _LENGTH + _CHECKSUM + length + _CHECKSUM
+            count += 1
+            if length > most or at > file.bytes or count > file.count:
+                break
+    if at != file.bytes or count != file.count:
+        raise DatasetError(
+            f"{file.name} does not hold {file.count} records of this dataset; run the preprocessing again"
+        )
 
 
 def _batches(files: list[str], info: DatasetInfo) -> tf.data.Dataset:
@@ -188,7 +231,7 @@ def _batches(files: list[str], info: DatasetInfo) -> tf.data.Dataset:
     def parse(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         batch = tf.io.parse_example(serialized, spec)
         flat = tf.io.decode_raw(batch["image"], info.dtype)
-        return tf.reshape(flat, [-1, *info.shape]), tf.cast(batch["label"], tf.int32)
+        return tf.reshape(flat, [tf.shape(batch["label"])[0], *info.shape]), tf.cast(batch["label"], tf.int32)
 
     records = tf.data.TFRecordDataset(files, buffer_size=8 << 20)
     plain = tf.autograph.experimental.do_not_convert(

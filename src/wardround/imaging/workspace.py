@@ -12,7 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wardround.imaging import begun, kept
+from wardround.csv_cells import write_rows
+from wardround.exchange.files import whole_path
+from wardround.imaging import begun, kept, label_file
 from wardround.imaging.begun import Begun, Decisions
 from wardround.imaging.chunks import DecodeChunk
 from wardround.imaging.dataset import FILE_NAME, DatasetError, DatasetInfo
@@ -22,6 +24,8 @@ from wardround.imaging.quarantine import Quarantine
 from wardround.imaging.settings import IntakeSettings
 from wardround.imaging.splits import keyed
 from wardround.imaging.statistics import model
+from wardround.limited import read_limited
+from wardround.yaml_text import LIMIT
 
 FOLDER = ".intake"
 REFUSALS = "refusals.csv"
@@ -137,23 +141,29 @@ def fingerprint(inventory: Inventory, labels: Path, settings: IntakeSettings, ke
     """A hash of everything that the output depends on but for people's decisions: files, labels, settings, key."""
     content = hashlib.sha256(json.dumps([_VERSION, settings.described()], sort_keys=True).encode())
     content.update(keyed(key, "fingerprint", "").encode())
-    content.update(hashlib.sha256(labels.read_bytes()).digest())
-    content.update(settings.devices.read_bytes() if settings.devices else b"")
+    content.update(hashlib.sha256(read_limited(labels, label_file.MAX_BYTES, "label table")).digest())
+    content.update(b"links" if settings.follow_links else b"")
+    if settings.devices:
+        content.update(read_limited(settings.devices, LIMIT, "device catalogue"))
     for path, (size, changed) in inventory.files.items():
         content.update(f"{path}\0{size}\0{changed}\n".encode("utf-8", "surrogateescape"))
     return content.hexdigest()[:32]
 
 
 def write_refusals(out: Path, refused: Iterable[Refused]) -> None:
-    """Writes `refusals.csv`: path relative to the source, reason, kind of object. For the people at the hospital."""
-    part = out / f"{REFUSALS}.part"
-    with part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
-        table = csv.writer(stream)
-        table.writerow(("file", "reason", "sop_class", "transfer_syntax"))
-        table.writerows(
-            sorted((one.path, one.reason.value, one.kind.sop_class, one.kind.syntax) for one in refused)
-        )
-    os.replace(part, out / REFUSALS)
+    """Writes `refusals.csv`: path relative to the source, reason, kind of object. For the people at the hospital.
+
+    Names of files are anybody's: see `csv_cells` for how they are written.
+    """
+    rows = sorted((one.path, one.reason.value, one.kind.sop_class, one.kind.syntax) for one in refused)
+    with whole_path(out / REFUSALS) as part, part.open("x", newline="", encoding="utf-8") as stream:
+        write_rows(stream, (("file", "reason", "sop_class", "transfer_syntax"), *rows))
+
+
+def read_refusals(out: Path) -> frozenset[str]:
+    """The paths in `refusals.csv`, each as `csv_cells.cell` writes it."""
+    with (out / REFUSALS).open(newline="", encoding="utf-8") as stream:
+        return frozenset(row[0] for row in csv.reader(stream))
 
 
 def _complete(out: Path, info: DatasetInfo) -> bool:

@@ -28,6 +28,7 @@ from wardround.local.launch import Federation, compile_task
 from wardround.local.seaweed import SeaweedServer
 from wardround.local.setup import Parties, approve, set_up, set_up_splits
 from wardround.plan.format import MANIFEST_NAME, load_plan
+from wardround.private_files import keep_private, tighten
 
 
 class Demo:
@@ -121,8 +122,10 @@ class Demo:
 
 def run_demo(wishes: Wishes, console: Console, stop: threading.Event) -> None:
     """The whole command. Raises WardroundError; the message of a StoppedError says how to go on."""
+    keep_private()
     folder, lock = claim(wishes.folder, resume=wishes.resume, fresh=wishes.fresh)
     with lock:
+        tighten(folder.root)
         choices = resume(wishes, folder.state) if wishes.resume else choose(wishes)
         save(choices, folder.state)
         try:

@@ -4,12 +4,12 @@ A data set does not say: it holds pixels and labels only. Whoever has the images
 by repeating the intake's first pass.
 """
 
-import csv
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wardround.csv_cells import cell
 from wardround.errors import RefusedError
 from wardround.imaging.assignments import Assignments
 from wardround.imaging.dataset import DatasetInfo
@@ -17,7 +17,7 @@ from wardround.imaging.items import Item, make_items
 from wardround.imaging.labels import read_labels
 from wardround.imaging.scan import ScanRule, list_files, scan_file
 from wardround.imaging.volumes.layout import LayoutRule
-from wardround.imaging.workspace import REFUSALS
+from wardround.imaging.workspace import read_refusals
 
 _MOST_BYTES = 1 << 30
 
@@ -36,9 +36,8 @@ def patients_of_test_split(
     fractions = [float(str(share)) for share in _listed(info, "fractions")]
     splits = Assignments.of(assignments, key, fractions).read()
     found = [item for item in _items(source, labels, key, info) if splits.get(item.patient) == "test"]
-    with (dataset / REFUSALS).open(newline="", encoding="utf-8", errors="surrogateescape") as table:
-        refused = {row[0] for row in csv.reader(table)}
-    items = [item for item in found if refused.isdisjoint(item.paths)]
+    refused = read_refusals(dataset)
+    items = [item for item in found if refused.isdisjoint(map(cell, item.paths))]
     if not np.array_equal([item.label for item in items], truth):
         raise RefusedError(
             f"{source} does not hold the images that {dataset} was made of; preprocess them again",

@@ -10,6 +10,7 @@ from wardround.exchange.layout import COORDINATOR, Layout
 from wardround.exchange.records import Channel, Peer
 from wardround.exchange.store import Exchange, Store
 from wardround.exchange.waiting import Rhythm
+from wardround.private_files import keep_private, tighten
 from wardround.site.memory import Memory
 from wardround.site.settings import SiteSettings
 
@@ -60,9 +61,14 @@ class Seat:
 
 
 def take_seat(settings: SiteSettings, exchange: Exchange, stop: threading.Event) -> Seat:
-    """The seat that settings describe; makes its folder. Raises ConfigurationError, RefusedError."""
+    """The seat that settings describe; makes its folder, for this user alone. Raises ConfigurationError, RefusedError.
+
+    All steps of a site pass here, so from here on all that they make is private (`private_files`).
+    """
+    keep_private()
     work = settings.work / settings.federation / settings.site / settings.run
     work.mkdir(parents=True, exist_ok=True)
+    tighten(settings.work / settings.federation)
     key = SigningKey.load(settings.key_file)
     return Seat(
         channel=Channel(settings.federation, settings.run, settings.site, key),

@@ -15,6 +15,7 @@ from wardround.imaging.settings import IntakeSettings, available_cpus
 from wardround.imaging.sources.delivery import Progress
 from wardround.imaging.sources.prepare import Order, prepare
 from wardround.imaging.sources.settings import ImageSource
+from wardround.private_files import keep_private
 from wardround.recipe.schema import Task
 from wardround.site.context import take_seat
 from wardround.site.pick import pick_run
@@ -59,6 +60,7 @@ def preprocess(
     fetched lies in `work/incoming` until the dataset is complete.
     Raises UnwantedPlanError, IntakeError, SourceError, NoSpaceError, ConfigurationError, RefusedError.
     """
+    keep_private()
     stop = stop or threading.Event()
     exchange = open_patient(settings.exchange, settings.outage_s, stop)
     run = pick_run(settings, exchange, stop)
@@ -84,6 +86,7 @@ def _chosen(settings: SiteSettings) -> dict[str, object]:
         "quarantine": settings.work,
         "devices": settings.devices,
         "harmless_words": settings.harmless_words,
+        "follow_links": settings.follow_links,
     }
 
 

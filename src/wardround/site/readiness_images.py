@@ -1,6 +1,5 @@
 """Whether a site's images and labels can be read, by the reader that preprocessing uses. No value of a file is shown."""
 
-import os
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
@@ -9,6 +8,7 @@ from pathlib import Path
 from wardround.errors import ConfigurationError
 from wardround.exchange.findings import Finding, attempt
 from wardround.imaging.label_file import read_rows
+from wardround.imaging.reading.files import SourceFile, walk_files
 from wardround.imaging.reading.header import IDENTITY_TAGS, quiet, read_dataset
 from wardround.imaging.reasons import Refusal
 from wardround.imaging.settings import IntakeSettings
@@ -29,7 +29,7 @@ def image_findings(settings: SiteSettings, most: int, labels: Path | None) -> It
         return
     source = image_source(settings.dicom, settings.select)
     if isinstance(source, FolderSource):
-        yield _folder(source.path, most, labels)
+        yield _folder(source.path, most, labels, follow_links=settings.follow_links)
     else:
         yield attempt("images", lambda: f"the archive answers: {check_reachable(source)}")
 
@@ -46,8 +46,10 @@ def label_finding(labels: Path, encoding: str) -> Finding:
     return attempt("labels", look)
 
 
-def _folder(folder: Path, most: int, labels: Path | None) -> Finding:
-    what, files = "images", list(islice(_files(folder, labels), most))
+def _folder(folder: Path, most: int, labels: Path | None, *, follow_links: bool) -> Finding:
+    # In the order in which they are found: a list of millions would take minutes.
+    found = (SourceFile(folder, path, follow_links) for path in walk_files(folder, follow_links=follow_links))
+    what, files = "images", list(islice((file for file in found if folder / file.path != labels), most))
     if not files:
         return Finding(what, False, f"no file in {folder}")
     reasons = Counter(filter(None, map(_refusal, files)))
@@ -58,17 +60,10 @@ def _folder(folder: Path, most: int, labels: Path | None) -> Finding:
     return Finding(what, ok, f"{readable} of the first {len(files)} files are DICOM that can be read{told}")
 
 
-def _files(folder: Path, labels: Path | None) -> Iterator[Path]:
-    """Files in a fixed order, as they are found: a list of millions would take minutes."""
-    for inside, folders, names in os.walk(folder):
-        folders.sort()
-        yield from (path for name in sorted(names) if (path := Path(inside, name)) != labels)
-
-
-def _refusal(path: Path) -> str | None:
+def _refusal(file: SourceFile) -> str | None:
     try:
         with quiet():
-            read_dataset(path, IDENTITY_TAGS, _MAX_BYTES)
+            read_dataset(file, IDENTITY_TAGS, _MAX_BYTES)
     except Refusal as refusal:
         return refusal.code
     return None

@@ -52,7 +52,9 @@ class SiteSettings(BaseModel):
     (`wardround quarantine`); `ignore` looks at none. `devices`: a catalogue of the hospital's own devices that
     write into images; `harmless_words`: what may stand in an image. `keep_error_texts`: keep what libraries say
     when they fail, in files below `work/error-texts` that only this user may read. They may quote patients' data, and
-    have no limit of size: for finding out, and to be deleted then.
+    have no limit of size: for finding out, and to be deleted then. `follow_links`: follow
+    symbolic links in the folder of images, wherever they lead; without it none is followed, and they are counted as
+    refused.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -84,6 +86,7 @@ class SiteSettings(BaseModel):
     devices: Path | None = None
     harmless_words: tuple[str, ...] = ()
     keep_error_texts: bool = False
+    follow_links: bool = False
 
     @classmethod
     def load(cls, path: Path) -> "SiteSettings":

@@ -21,6 +21,7 @@ from pydicom.uid import (
 
 from wardround.imaging import chunks
 from wardround.imaging.reading.deadline import limited
+from wardround.imaging.reading.files import SourceFile
 from wardround.imaging.settings import IntakeSettings
 from wardround.imaging.writer import Grey, Origin
 
@@ -147,10 +148,10 @@ def hang_on_x7(chunk: chunks.Chunk) -> None:
 def _run_with(chunk: chunks.Chunk, trouble: Callable[[], None]) -> None:
     decode = chunks.decode_item
 
-    def troubled(paths: list[Path], *rest: object) -> np.ndarray:
-        if paths[0].name == "x7.dcm":
+    def troubled(files: list[SourceFile], *rest: object) -> np.ndarray:
+        if files[0].path == "x7.dcm":
             trouble()
-        return decode(paths, *rest)
+        return decode(files, *rest)
 
     chunks.decode_item = troubled
     try:

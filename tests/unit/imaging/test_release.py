@@ -12,6 +12,7 @@ from imaging_cases import Label, Settings, WriteXray, film
 from wardround.imaging import chunks, intake
 from wardround.imaging.dataset import DatasetInfo
 from wardround.imaging.quarantine import Quarantine, State
+from wardround.imaging.reading.files import SourceFile
 
 Hospital = Callable[[str], DatasetInfo]
 WORDS = {"P1": "", "P2": "WARD 7 MILLER", "P3": "BORN 1961-03-04", "P4": "", "P5": "", "P6": "SMITH^JOHN"}
@@ -41,9 +42,9 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
     real = chunks.decode_item
 
-    def noted(paths: list[Path], *more: object) -> object:
-        seen.extend(path.stem for path in paths)
-        return real(paths, *more)  # type: ignore[arg-type]
+    def noted(files: list[SourceFile], *more: object) -> object:
+        seen.extend(Path(file.path).stem for file in files)
+        return real(files, *more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(chunks, "decode_item", noted)
     return seen

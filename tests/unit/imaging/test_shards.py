@@ -37,7 +37,7 @@ def test_what_was_written_is_read_back_in_order_and_type(
 
 def test_a_stream_gives_the_same_elements_as_loading(tmp_path: Path) -> None:
     write_dataset(tmp_path, {"test": (images(9, "uint8"), np.zeros(9, int))}, LABELS, shard_size=4)
-    streamed = [image.numpy() for image, _ in stream_split(tmp_path, "test")]
+    streamed = [image for image, _ in stream_split(tmp_path, "test")]
     np.testing.assert_array_equal(np.stack(streamed), load_split(tmp_path, "test").images)
 
 

@@ -1,5 +1,6 @@
 """Series and enhanced objects of real scanners, where they are at hand: nothing of them is kept."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def torture(tmp_path: Path) -> Callable[[str], Path]:
             pytest.skip("shared/data/dicom_torture is not on this machine")
         folder = tmp_path / "one"
         folder.mkdir()
-        (folder / path.name).symlink_to(path)
+        shutil.copy(path, folder)
         return folder
 
     return link

@@ -117,7 +117,9 @@ def _crowded(values: np.ndarray, windows: Windows) -> Iterator[tuple[int, int]]:
     slope = cv2.morphologyEx(grey, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
     bound = max(24.0, 4 * float(np.median(slope[::8, ::8])))
     strokes = (slope > bound).astype(np.float32)
-    cells = cv2.resize(strokes, None, fx=1 / _CELL, fy=1 / _CELL, interpolation=cv2.INTER_AREA)
+    # An image may be narrower than a cell.
+    size = max(1, round(values.shape[1] / _CELL)), max(1, round(values.shape[0] / _CELL))
+    cells = cv2.resize(strokes, size, interpolation=cv2.INTER_AREA)
     # A line of text fills a few cells in a row and leaves those beside it empty.
     filled = np.maximum(cv2.blur(cells, (4, 1)), cv2.blur(cells, (1, 4)))
     for _ in range(_CLOSE_UPS):

@@ -21,6 +21,7 @@ from wardround.imaging.deid.files import (
 from wardround.imaging.deid.options import Options
 from wardround.imaging.deid.rules import Rules
 from wardround.imaging.deid.shown import Shown, looked_at
+from wardround.imaging.reading.files import SourceFile
 from wardround.imaging.reading.header import quiet, read_object
 from wardround.imaging.reasons import Reason, Refusal
 
@@ -59,6 +60,7 @@ class Batch:
     options: Options
     key: bytes = field(repr=False)
     look: bool = False
+    follow_links: bool = False
     fatal: tuple[tuple[int, Reason], ...] = ()
 
 
@@ -93,11 +95,11 @@ def _one(batch: Batch, place: int, file: str, state: str) -> Record:
         if place in (fatal := dict(batch.fatal)):
             raise Refusal(fatal[place])
         with quiet():
-            dataset = read_object(batch.source / file, MAX_BYTES)
+            dataset = read_object(SourceFile(batch.source, file, batch.follow_links), MAX_BYTES)
             output, account = deidentify_object(dataset, rules, _look if batch.look else open_gate)
             name = name_of(output)
             if batch.target is not None:
-                write_object(output, batch.target / name)
+                write_object(output, batch.target, name)
     except Refusal as refusal:
         return Record(file=code, state=state, refused=refusal.reason)
     return Record(

@@ -13,9 +13,10 @@ from functools import cached_property
 from pathlib import Path
 
 from wardround.errors import ConfigurationError
+from wardround.limited import FileError, read_limited
 
 KEY_BYTES = 32
-_MIN_KEY_BYTES = 16
+_MIN_KEY_BYTES, _MAX_KEY_BYTES = 16, 1 << 16
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,9 @@ class Pseudonyms:
 def read_key(path: Path) -> bytes:
     """The secret bytes. Raises ConfigurationError if the file is absent, too short, or open to other users."""
     try:
-        key, mode = path.read_bytes(), path.stat().st_mode
-    except OSError as error:
-        raise ConfigurationError(
-            f"key {str(path)!r} cannot be read ({error.strerror}); make one with --new-key"
-        ) from error
+        key, mode = read_limited(path, _MAX_KEY_BYTES, "key"), path.stat().st_mode
+    except (FileError, OSError) as error:
+        raise ConfigurationError(f"key {str(path)!r} cannot be read; make one with --new-key") from error
     if len(key) < _MIN_KEY_BYTES:
         raise ConfigurationError(f"key {str(path)!r} has {len(key)} bytes; legal: {_MIN_KEY_BYTES} or more")
     if mode & 0o007:

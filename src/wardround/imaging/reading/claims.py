@@ -28,6 +28,8 @@ COLOUR = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"}) | 
 # Without these nobody can say what the stored integers are (type 1 in PS3.3 table C.7-11c).
 _NEEDED = ("SamplesPerPixel", "BitsStored", "PixelRepresentation")
 _INTEGER_BITS = (1, 8, 16, 32, 64)
+# Frames of one object; slides in tiles come near to it. Each costs time, however small it is.
+MAX_FRAMES = 100_000
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ def read_claims(dataset: Dataset, max_bytes: int) -> Claims:
         raise Refusal(Reason.NO_PIXELS)
     if claims.frames < 1:
         raise Refusal(Reason.DAMAGED_HEADER)
+    if claims.frames > MAX_FRAMES:
+        raise Refusal(Reason.TOO_MANY)
     if claims.samples != _samples_of(claims.photometric):
         raise Refusal(Reason.PHOTOMETRIC)
     if claims.bits not in _INTEGER_BITS or not 1 <= claims.stored <= claims.bits:

@@ -10,12 +10,24 @@ from contextlib import contextmanager
 
 # Seconds; set in worker processes only, since the signal ends the process.
 _limits: list[float] = []
+# What all steps of one piece of work may take together, in multiples of one step's limit, of the processor's time.
+_ALL = 30
 
 
 def set_limit(seconds: float) -> None:
     """Sets the limit of this worker process."""
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    for number in (signal.SIGALRM, signal.SIGPROF):
+        signal.signal(number, signal.SIG_DFL)
     _limits[:] = [seconds]
+
+
+def begin_piece() -> None:
+    """From now on this worker process may take 30 times its limit of the processor's time (SIGPROF ends it).
+
+    For what no single step bounds: frames without number, pictures in which text is looked for.
+    """
+    if _limits:
+        signal.setitimer(signal.ITIMER_PROF, _ALL * _limits[0])
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import Dataset
@@ -11,6 +10,7 @@ from pydicom.pixels.processing import apply_modality_lut
 
 from wardround.imaging.reading.claims import CLAIM_TAGS
 from wardround.imaging.reading.deadline import limited
+from wardround.imaging.reading.files import Openable
 from wardround.imaging.reading.groups import GROUP_TAGS, frame_header, is_enhanced
 from wardround.imaging.reading.header import selected, text
 from wardround.imaging.reading.luminance import is_colour, luminance
@@ -162,13 +162,13 @@ class Stack:
         return Grey(grey, header, top)
 
 
-def read_stack(path: Path, max_bytes: int, tags: Tags = ()) -> Stack:
+def read_stack(file: Openable, max_bytes: int, tags: Tags = ()) -> Stack:
     """Opens an object of one or more frames; `tags` are elements to have in its header beside GREY_TAGS.
 
     A decoded frame may take `max_bytes`; all of them together may take more, see `Stack.values_bytes`.
     Raises Refusal, before decoding where the header or a codestream tells.
     """
-    opened = open_stored(path, (*GREY_TAGS, *tags), max_bytes)
+    opened = open_stored(file, (*GREY_TAGS, *tags), max_bytes)
     return Stack(opened, opened.dataset)
 
 
@@ -178,9 +178,9 @@ def stack_of(dataset: Dataset, max_bytes: int, tags: Tags = ()) -> Stack:
     return Stack(opened, opened.dataset)
 
 
-def read_grey(path: Path, max_bytes: int) -> Grey:
+def read_grey(file: Openable, max_bytes: int) -> Grey:
     """Decodes a single-frame object. Raises Refusal, before decoding where the header tells."""
-    stack = read_stack(path, max_bytes)
+    stack = read_stack(file, max_bytes)
     if stack.frames != 1:
         raise Refusal(Reason.MULTI_FRAME)
     return stack.grey(0)

@@ -1,15 +1,13 @@
 """Opening a DICOM file without trusting it: what it claims is checked before anything large is read."""
 
 import os
-import stat
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from logging import CRITICAL, getLogger
-from mmap import mmap
-from pathlib import Path
+from mmap import ACCESS_READ, mmap
 from typing import BinaryIO, cast
 
 import gdcm
@@ -26,7 +24,7 @@ from pydicom.uid import (
 
 from wardround.imaging.reading.claims import CLAIM_TAGS, check_claims
 from wardround.imaging.reading.deadline import limited
-from wardround.imaging.reading.files import mapped
+from wardround.imaging.reading.files import LinkError, Openable, opened
 from wardround.imaging.reading.kinds import file_meta, syntax_in
 from wardround.imaging.reading.structure import check_structure
 from wardround.imaging.reasons import Reason, Refusal
@@ -51,6 +49,8 @@ PIXEL_TAGS = (
 # File meta, other headers and encapsulation beside the pixels of a file at the limit.
 _SLACK = 64 << 20
 _STEP = 1 << 20
+# Deflated files may become so large, or so many times larger, which few images are and every bomb.
+_INFLATED, _RATIO = 512 << 20, 100
 
 
 @contextmanager
@@ -68,40 +68,36 @@ def quiet() -> Iterator[None]:
 
 
 def read_dataset(
-    path: Path, tags: Sequence[str | tuple[int, int]], max_bytes: int, *, pixels: bool = False
+    file: Openable, tags: Sequence[str | tuple[int, int]], max_bytes: int, *, pixels: bool = False
 ) -> Dataset:
     """Reads the named elements of a DICOM file (Part 10), and its pixel data if asked; nothing else is kept.
 
     Raises Refusal for anything that is not a readable DICOM file, or that would take more than `max_bytes`.
     """
-    _check_file(path, max_bytes)
     wanted = _numbers((*tags, *PIXEL_TAGS) if pixels else tuple(tags))
-    with guarded(), limited(), mapped(path) as content:
-        _check_content(content, max_bytes + _SLACK)
-        content.seek(0)
-        try:
-            return _parsed(cast(BinaryIO, content), wanted, pixels=pixels)
-        # An element that claims more than there is: a file can be sought past its end, a mapping cannot.
-        except ValueError:
-            with path.open("rb") as stream:
-                return _parsed(stream, wanted, pixels=pixels)
+    return _read(file, max_bytes, lambda stream: _parsed(stream, wanted, pixels=pixels))
 
 
-def read_object(path: Path, max_bytes: int) -> Dataset:
+def read_object(file: Openable, max_bytes: int) -> Dataset:
     """Reads a whole DICOM file (Part 10) of at most `max_bytes`, deflated or not; its elements stay bytes.
 
     Raises Refusal for anything that is not a readable DICOM file.
     """
-    _check_file(path, max_bytes)
-    with guarded(), limited(), mapped(path) as content:
-        _check_content(content, max_bytes + _SLACK)
-        content.seek(0)
-        try:
-            return pydicom.dcmread(cast(BinaryIO, content))
-        # As in `read_dataset`.
-        except ValueError:
-            with path.open("rb") as stream:
-                return pydicom.dcmread(stream)
+    return _read(file, max_bytes, pydicom.dcmread)
+
+
+def _read(file: Openable, max_bytes: int, parse: Callable[[BinaryIO], Dataset]) -> Dataset:
+    with _file_opened(file, max_bytes) as number, guarded(), limited():
+        with mmap(number, 0, access=ACCESS_READ) as content:
+            _check_content(content, max_bytes + _SLACK)
+            content.seek(0)
+            try:
+                return parse(cast(BinaryIO, content))
+            # An element that claims more than there is: a file can be sought past its end, a mapping cannot.
+            except ValueError:
+                with open(number, "rb", closefd=False) as stream:
+                    stream.seek(0)
+                    return parse(stream)
 
 
 def selected(dataset: Dataset, tags: Sequence[str | tuple[int, int]]) -> Dataset:
@@ -167,18 +163,22 @@ def _numbers(keywords: tuple[str | tuple[int, int], ...]) -> list[BaseTag]:
     return [Tag(keyword) for keyword in keywords]
 
 
-def _check_file(path: Path, max_bytes: int) -> None:
-    try:
-        status = os.stat(path)
-    except OSError as error:
-        raise Refusal(Reason.NOT_A_FILE) from error
-    # A named pipe or device would block or never end.
-    if not stat.S_ISREG(status.st_mode):
-        raise Refusal(Reason.NOT_A_FILE)
-    if status.st_size == 0:
-        raise Refusal(Reason.EMPTY)
-    if status.st_size > max_bytes + _SLACK:
-        raise Refusal(Reason.TOO_LARGE)
+@contextmanager
+def _file_opened(file: Openable, max_bytes: int) -> Iterator[int]:
+    """A descriptor of a file of a size that may be read. Raises Refusal."""
+    with ExitStack() as stack:
+        try:
+            number = stack.enter_context(opened(file))
+        except LinkError as error:
+            raise Refusal(Reason.LINK) from error
+        except (OSError, ValueError) as error:  # a name with a null character, too
+            raise Refusal(Reason.NOT_A_FILE) from error
+        size = os.fstat(number).st_size
+        if size == 0:
+            raise Refusal(Reason.EMPTY)
+        if size > max_bytes + _SLACK:
+            raise Refusal(Reason.TOO_LARGE)
+        yield number
 
 
 def _check_content(content: mmap, limit: int) -> None:
@@ -193,13 +193,13 @@ def _check_content(content: mmap, limit: int) -> None:
     check_structure(content, start, implicit=implicit, big_endian=big_endian)
 
 
-def _inflated(content: mmap, at: int, limit: int) -> bytes:
+def _inflated(content: mmap, at: int, limit: int) -> bytearray:
     # pydicom inflates such a file in one piece, so its size is counted first, a step at a time.
-    inflater, parts, total = zlib.decompressobj(-zlib.MAX_WBITS), [], 0
+    inflater, inflated = zlib.decompressobj(-zlib.MAX_WBITS), bytearray()
+    most = min(limit, max(_INFLATED, _RATIO * len(content)))
     while not inflater.eof and (raw := inflater.unconsumed_tail or content[at : at + _STEP]):
         at += 0 if inflater.unconsumed_tail else _STEP
-        parts.append(inflater.decompress(raw, _STEP))
-        total += len(parts[-1])
-        if total > limit:
+        inflated += inflater.decompress(raw, _STEP)
+        if len(inflated) > most:
             raise Refusal(Reason.TOO_LARGE)
-    return b"".join(parts)
+    return inflated

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from mmap import mmap
-from pathlib import Path
 from struct import Struct
 from struct import error as StructError
 
 from pydantic import BaseModel, ConfigDict
 from pydicom.uid import UID
 
-from wardround.imaging.reading.files import mapped
+from wardround.imaging.reading.files import Openable, mapped
 
 PREFIX = 128
 _ELEMENT = Struct("<HH2sH")
@@ -33,10 +32,10 @@ class Kind(BaseModel):
     syntax: str = ""
 
 
-def kind_of(path: Path) -> Kind:
+def kind_of(file: Openable) -> Kind:
     """Reads a file's kind; empty for what is no DICOM file. Never raises, and takes no value but registered UIDs."""
     try:
-        with mapped(path) as content:
+        with mapped(file) as content:
             meta, _ = file_meta(content)
     except (OSError, ValueError, StructError):
         return Kind()

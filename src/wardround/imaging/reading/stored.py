@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from struct import unpack
 
 import numpy as np
@@ -11,6 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
 from pydicom.uid import UID, RLELossless
 
+from wardround.errors import WardroundError
 from wardround.imaging.reading.claims import (
     CLAIM_TAGS,
     PARTIAL,
@@ -22,6 +22,7 @@ from wardround.imaging.reading.claims import (
 from wardround.imaging.reading.codecs import decoder_of
 from wardround.imaging.reading.codestream import check_codestream, check_runs
 from wardround.imaging.reading.deadline import limited
+from wardround.imaging.reading.files import Openable
 from wardround.imaging.reading.header import read_dataset
 from wardround.imaging.reasons import Reason, Refusal
 
@@ -83,12 +84,12 @@ class Stored:
         return any(keyword in self.dataset for keyword in _FLOATS)
 
 
-def open_stored(path: Path, tags: Sequence[str | tuple[int, int]], max_bytes: int) -> Stored:
+def open_stored(file: Openable, tags: Sequence[str | tuple[int, int]], max_bytes: int) -> Stored:
     """Opens an object with the named elements. Raises Refusal if its pixels cannot be what the header claims.
 
     A frame may take `max_bytes` when decoded; nothing is decoded here.
     """
-    return stored_of(read_dataset(path, [*CLAIM_TAGS, *tags], max_bytes, pixels=True), max_bytes)
+    return stored_of(read_dataset(file, [*CLAIM_TAGS, *tags], max_bytes, pixels=True), max_bytes)
 
 
 def stored_of(dataset: Dataset, max_bytes: int) -> Stored:
@@ -152,10 +153,10 @@ def _extended_offsets(dataset: Dataset) -> tuple[list[int], list[int]] | None:
 
 @contextmanager
 def refusing(reason: Reason = Reason.UNDECODABLE) -> Iterator[None]:
-    """Whatever goes wrong inside becomes a Refusal."""
+    """Whatever goes wrong inside becomes a Refusal, but for Wardround's own errors."""
     try:
         yield
-    except Refusal:
+    except WardroundError:
         raise
     except MemoryError as error:
         raise Refusal(Reason.TOO_LARGE) from error

@@ -11,6 +11,8 @@ from wardround.imaging.reasons import Reason, Refusal
 
 MAX_DEPTH = 64
 MAX_ELEMENTS = 500_000
+# A parser makes a data set of each item. An object of 10,000 frames with ten functional groups has 110,000.
+MAX_ITEMS = 150_000
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 # Pixel data in its three kinds, the last elements of interest at top level (PS3.6).
@@ -24,19 +26,21 @@ _SHORT = frozenset(
 _FRAGMENTS = frozenset({b"OB", b"OW", b"OF", b"OD", b"OL", b"OV"})
 
 
-def check_structure(data: bytes | mmap, at: int, *, implicit: bool, big_endian: bool = False) -> None:
+def check_structure(
+    data: bytes | bytearray | mmap, at: int, *, implicit: bool, big_endian: bool = False
+) -> None:
     """Walks the elements of `data` from `at` up to the pixel data. Raises Refusal (too deep, too many)."""
     _Walk(data, at, implicit, ">" if big_endian else "<").run()
 
 
 class _Walk:
-    def __init__(self, data: bytes | mmap, at: int, implicit: bool, order: str) -> None:
+    def __init__(self, data: bytes | bytearray | mmap, at: int, implicit: bool, order: str) -> None:
         self.data, self.at, self.implicit = data, at, implicit
         self.short, self.long = Struct(f"{order}HH2sH"), Struct(f"{order}HHI")
         self.length = Struct(f"{order}I")
         # Where each open sequence or item ends (None where a delimiter ends it), and whether it holds fragments.
         self.open: list[tuple[int | None, bool]] = []
-        self.depth = self.elements = 0
+        self.depth = self.elements = self.items = 0
 
     def run(self) -> None:
         size = len(self.data)
@@ -78,6 +82,9 @@ class _Walk:
             if self.open and self.open[-1][1]:
                 self.at += length
             else:
+                self.items += 1
+                if self.items > MAX_ITEMS:
+                    raise Refusal(Reason.TOO_MANY)
                 self._enter(length, fragments=False)
         elif tag in (_ITEM_END, _SEQUENCE_END) and self.open:
             self._close()

@@ -37,6 +37,7 @@ from wardround.imaging.sources.receipt import Receipt
 from wardround.imaging.sources.s3 import S3Archive
 from wardround.imaging.sources.settings import DicomWebSource, FolderSource, ImageSource, S3Source
 from wardround.imaging.sources.spool import UNFETCHED, Spool, opened
+from wardround.private_files import keep_private
 
 _LOG = getLogger(__name__)
 
@@ -64,6 +65,7 @@ def prepare(
     Raises what `intake.preprocess` raises; StoppedError within two seconds of `stop` while fetching; SourceError
     and its kinds, NoSpaceError and UntrustedSourceError when fetching ends early. Then the next call goes on.
     """
+    keep_private()
     source, order = order.source, replace(order, settings=order.settings.for_dataset(order.out))
     if isinstance(source, FolderSource):
         return intake.preprocess(source.path, order.labels, order.out, order.settings, progress)

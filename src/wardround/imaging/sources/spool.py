@@ -8,7 +8,6 @@ Everything in it can name patients: only its owner may read it. Names of files a
 that the archive has chosen, and their time is fixed, so that the same content gives the same folder.
 """
 
-import csv
 import fcntl
 import os
 import shutil
@@ -17,9 +16,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from wardround.csv_cells import write_rows
 from wardround.errors import ConfigurationError
 from wardround.imaging.sources.archive import Parcel, Unfetched
 from wardround.imaging.sources.errors import disk_errors_named
+from wardround.private_files import tighten
 
 UNFETCHED = "unfetched.csv"
 
@@ -74,9 +75,8 @@ class Spool:
         """Writes `unfetched.csv`: the archive's own name of a study or object, and the reason."""
         part = self.root / f"{UNFETCHED}.part"
         with disk_errors_named(self.root), part.open("w", newline="", encoding="utf-8") as stream:
-            table = csv.writer(stream)
-            table.writerow(("address", "reason"))
-            table.writerows((failed.parcel.address, failed.why.value) for failed in unfetched)
+            rows = ((failed.parcel.address, failed.why.value) for failed in unfetched)
+            write_rows(stream, (("address", "reason"), *rows))
         part.replace(self.root / UNFETCHED)
 
     def make(self) -> None:
@@ -107,6 +107,7 @@ def opened(root: Path) -> Iterator[Spool]:
     spool = Spool(root)
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        tighten(root)
         lock = os.open(root / "lock", os.O_WRONLY | os.O_CREAT, 0o600)
     except OSError as error:
         raise ConfigurationError(

@@ -8,10 +8,13 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from wardround.errors import ConfigurationError
+from wardround.limited import read_limited
 
 FILE_NAME = "statistics.json"
 # The dimension without values: counts by split and label alone.
 ALL = "all"
+# Cells are as many as scanners, labels and splits allow, 100 bytes each.
+_MAX_BYTES = 64 << 20
 
 Count = Annotated[int, Field(ge=0)]
 
@@ -56,12 +59,10 @@ class Statistics(_Frozen):
     def load(cls, folder: Path) -> Self:
         """Reads `folder/statistics.json`; raises ConfigurationError."""
         path = folder / FILE_NAME
+        if not path.exists():
+            raise ConfigurationError(f"no {FILE_NAME} in {folder}; run `wardround site preprocess` first")
         try:
-            return cls.model_validate_json(path.read_bytes())
-        except FileNotFoundError as error:
-            raise ConfigurationError(
-                f"no {FILE_NAME} in {folder}; run `wardround site preprocess` first"
-            ) from error
+            return cls.model_validate_json(read_limited(path, _MAX_BYTES, "file of statistics"))
         except ValidationError as error:
             raise ConfigurationError(f"{path} was altered; run the preprocessing again") from error
 

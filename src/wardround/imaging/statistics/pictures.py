@@ -44,7 +44,7 @@ def take_samples(folder: Path, info: DatasetInfo, pictures: int) -> dict[tuple[s
     for split, held in info.splits.items():
         own = {label: Sample() for label in info.labels}
         if held.count:
-            _fill(own, stream_split(folder, split).as_numpy_iterator(), info, pictures, held.counts)
+            _fill(own, stream_split(folder, split), info, pictures, held.counts)
         samples |= {(split, label): sample for label, sample in own.items()}
     return samples
 

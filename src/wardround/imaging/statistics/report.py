@@ -4,12 +4,14 @@ from collections.abc import Collection
 from pathlib import Path
 
 from wardround.errors import ConfigurationError
+from wardround.exchange.files import whole_file
 from wardround.imaging.dataset import DatasetInfo
 from wardround.imaging.statistics.model import Statistics
 from wardround.imaging.statistics.page import own_page
 from wardround.imaging.statistics.page_outside import outside_page
 from wardround.imaging.statistics.pictures import take_samples
 from wardround.imaging.statistics.suppression import Outside, for_outside
+from wardround.private_files import keep_private
 
 OWN_FILE = "data-report.html"
 OUTSIDE_FILE = "data-report-for-outside.html"
@@ -46,5 +48,9 @@ def _load(folder: Path) -> tuple[DatasetInfo, Statistics]:
 
 
 def _write(out: Path, page: str) -> None:
+    keep_private()
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(page, encoding="utf-8")
+    if out.exists() and not out.is_file():
+        raise ConfigurationError(f"{str(out)!r} is not a file; give the name of one for the page")
+    with whole_file(out) as file:
+        file.write(page.encode())

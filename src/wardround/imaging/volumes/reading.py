@@ -2,15 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
+from wardround.imaging.reading.files import Openable
 from wardround.imaging.reading.grey import Grey, Tags, read_stack
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.volumes.layout import Layout
 
 
 def read_slices(
-    paths: Sequence[Path], layout: Layout, max_bytes: int, tags: Tags = ()
+    paths: Sequence[Openable], layout: Layout, max_bytes: int, tags: Tags = ()
 ) -> Iterator[tuple[int, Grey]]:
     """Yields (place in the layout, slice), file by file; each file is opened once. Raises Refusal."""
     by_file: dict[int, list[tuple[int, int]]] = defaultdict(list)

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from wardround.imaging.gate import GATE_TAGS, ItemGate
+from wardround.imaging.reading.files import Openable
 from wardround.imaging.reasons import Reason, Refusal
 from wardround.imaging.settings import IntakeSettings
 from wardround.imaging.volumes import resampling
@@ -28,7 +28,7 @@ class Volume:
 
 
 def read_volume(
-    paths: Sequence[Path], layout: Layout, settings: IntakeSettings, gate: ItemGate | None = None
+    paths: Sequence[Openable], layout: Layout, settings: IntakeSettings, gate: ItemGate | None = None
 ) -> Volume:
     """Reads a stack that passes the gate onto a grid of `settings.size`, in [0, 1].
 

@@ -70,10 +70,11 @@ def _run(python: Path, recipe: Recipe, folder: Path, work: Path, progress: Progr
     request.write_text(json.dumps({"recipe": recipe.resolved(), "folder": str(folder.resolve())}))
     log = work / "compiler.log"
     with compiler_process(python) as (python, environment), log.open("w") as errors:
-        command = [str(python), "-m", "wardround.compiler", str(request), "--out", str(work)]
+        command = [str(python), "-m", "wardround.compiler", str(request.resolve()), "--out", str(work.resolve())]
         process = subprocess.Popen(
             command,
             env=environment,
+            cwd=environment["HOME"],
             stdin=subprocess.DEVNULL,
             stdout=errors,
             stderr=subprocess.PIPE,
@@ -111,7 +112,8 @@ def _follow(process: subprocess.Popen[str], progress: Progress) -> str:
 def compiler_process(interpreter: Path | None = None) -> Iterator[tuple[Path, dict[str, str]]]:
     """Yield the compiler's Python and an environment in which it can import this package and nothing beside it.
 
-    Our site-packages would hide the compiler's own versions, so the package is linked into an empty folder.
+    Our site-packages would hide the compiler's own versions, so the package is linked into an empty folder. That folder
+    is HOME too, and the working folder of whoever compiles: Python looks for modules where it is started.
     """
     python = interpreter or find_interpreter()
     with tempfile.TemporaryDirectory(prefix="wardround-") as folder:
@@ -119,7 +121,21 @@ def compiler_process(interpreter: Path | None = None) -> Iterator[tuple[Path, di
         yield python, _environment(folder)
 
 
-def _environment(path: str) -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    fixed = {"PYTHONHASHSEED": "0", "PYTHONNOUSERSITE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    return kept | fixed | {"PYTHONPATH": path}
+# What a machine may need to start a program at all. Nothing else of the caller's environment reaches the compiler: a
+# variable of TensorFlow, or Keras's settings below HOME, would change the graphs; and a password is no business of a
+# data scientist's Python.
+_KEPT = ("PATH", "LD_LIBRARY_PATH", "TMPDIR")
+_FIXED = {
+    "LC_ALL": "C.UTF-8",
+    "TZ": "UTC",
+    "PYTHONHASHSEED": "0",
+    "PYTHONNOUSERSITE": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "TF_ENABLE_ONEDNN_OPTS": "0",  # otherwise TensorFlow asks the CPU
+}
+
+
+def _environment(folder: str) -> dict[str, str]:
+    kept = {key: os.environ[key] for key in _KEPT if key in os.environ}
+    return kept | _FIXED | {"HOME": folder, "PYTHONPATH": folder}

@@ -1,6 +1,5 @@
 """How updates become one: TFF aggregators by the recipe's words."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +8,7 @@ import tensorflow_federated as tff
 _A = tff.aggregators
 _QUANTIZED_FROM = 20_000  # elements; smaller tensors travel as they are, as in tff.learning
 _MAX_EXAMPLES = float(2**20 - 1)
+_LOG_10 = 2.302585092994046  # written out: a library's logarithm may differ in its last bit from CPU to CPU
 
 
 def model_aggregator(settings: Mapping[str, Any]) -> Any:
@@ -70,5 +70,5 @@ def _clipping(clip: str | float, inner: Any, secure: bool) -> Any:
 
 
 def _zeroing(inner: Any, secure: bool) -> Any:
-    norm = _quantile(10.0, 0.98, math.log(10.0), secure=secure, multiplier=2.0, increment=1.0)
+    norm = _quantile(10.0, 0.98, _LOG_10, secure=secure, multiplier=2.0, increment=1.0)
     return _A.zeroing_factory(norm, inner, zeroed_count_sum_factory=_count(secure))

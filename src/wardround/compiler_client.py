@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,12 +32,14 @@ def compile_recipe(
     *,
     folder: Path = Path("."),
     interpreter: Path | None = None,
+    seconds: float | None = None,
     progress: Progress = lambda _: None,
 ) -> Plan:
     """Compile `recipe` into the folder `out` and return the verified plan.
 
     `folder` is where the recipe's files (model, process) are; `interpreter` a Python with TFF, found or set up
-    if not given. Raises CompileError, ConfigurationError. Nothing is left in `out` on failure.
+    if not given; `seconds` the time that compiling may take. Raises CompileError (`timeout` after that time),
+    ConfigurationError. Nothing is left in `out` on failure.
     """
     if out.exists() and not _replaceable(out):
         raise ConfigurationError(f"{out} exists and is not a plan: give an empty or new folder")
@@ -44,7 +47,7 @@ def compile_recipe(
     out.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
-        _write(_run(python, recipe, folder, work, progress), work)
+        _write(_run(python, recipe, folder, work, seconds, progress), work)
         shutil.rmtree(out, ignore_errors=True)
         work.rename(out)
     finally:
@@ -65,12 +68,21 @@ def _replaceable(out: Path) -> bool:
     return out.is_dir() and (not any(out.iterdir()) or (out / MANIFEST_NAME).is_file())
 
 
-def _run(python: Path, recipe: Recipe, folder: Path, work: Path, progress: Progress) -> dict[str, object]:
+def _run(
+    python: Path, recipe: Recipe, folder: Path, work: Path, seconds: float | None, progress: Progress
+) -> dict[str, object]:
     request = work / "request.json"
     request.write_text(json.dumps({"recipe": recipe.resolved(), "folder": str(folder.resolve())}))
     log = work / "compiler.log"
     with compiler_process(python) as (python, environment), log.open("w") as errors:
-        command = [str(python), "-m", "wardround.compiler", str(request.resolve()), "--out", str(work.resolve())]
+        command = [
+            str(python),
+            "-m",
+            "wardround.compiler",
+            str(request.resolve()),
+            "--out",
+            str(work.resolve()),
+        ]
         process = subprocess.Popen(
             command,
             env=environment,
@@ -80,13 +92,37 @@ def _run(python: Path, recipe: Recipe, folder: Path, work: Path, progress: Progr
             stderr=subprocess.PIPE,
             text=True,
         )
-        last = _follow(process, progress)
+        with _no_longer_than(process, seconds) as late:
+            last = _follow(process, progress)
+    if late.is_set():
+        raise CompileError(f"the compiler was not done within {seconds:g} s", code="timeout")
     if process.returncode:
         raise CompileError(last or f"the compiler ended with exit code {process.returncode}")
     draft: dict[str, object] = json.loads((work / "draft.json").read_text())
     for leftover in (request, log, work / "draft.json"):
         leftover.unlink()
     return draft
+
+
+@contextmanager
+def _no_longer_than(process: subprocess.Popen[str], seconds: float | None) -> Iterator[threading.Event]:
+    """Kill the process after so many seconds; the event tells that it came to that."""
+    late = threading.Event()
+    if seconds is None:
+        yield late
+        return
+
+    def end() -> None:
+        late.set()
+        process.kill()
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield late
+    finally:
+        timer.cancel()
 
 
 def _follow(process: subprocess.Popen[str], progress: Progress) -> str:

@@ -12,8 +12,9 @@ from wardround.errors import ConfigurationError, RefusedError
 from wardround.plan.checks import check_update
 from wardround.plan.data import Examples
 from wardround.plan.format import load_plan
+from wardround.plan.leaving import leaving
 from wardround.plan.program import Program
-from wardround.plan.review import check_operations, leaving
+from wardround.plan.review import check_operations
 from wardround.plan.simulation import load_sites, received, simulate
 from wardround.recipe import Recipe
 

@@ -5,7 +5,10 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Look at a plan, or run it on arrays.")
+from wardround.cli.plan_verify import verify
+
+app = typer.Typer(no_args_is_help=True, help="Look at a plan, verify it, or run it on arrays.")
+app.command()(verify)
 
 Folder = Annotated[Path, typer.Argument(help="Folder of the plan.")]
 
@@ -16,14 +19,23 @@ def show(
     all_operations: Annotated[
         bool, typer.Option("--operations", help="List every operation with its count.")
     ] = False,
+    work: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="WARDROUND_SITE_WORK", help="The site's work folder, where what was verified is kept."
+        ),
+    ] = None,
 ) -> None:
-    """Show the model, the operations, the privacy settings, and exactly what leaves a hospital."""
+    """Show whether the plan is verified, exactly what leaves a hospital, and what the plan's author says of it."""
     from rich.console import Console
 
     from wardround.plan.format import load_plan
     from wardround.plan.pages import plan_pages
+    from wardround.site.verifying import read_verification
 
-    Console().print(plan_pages(load_plan(plan), every_operation=all_operations))
+    found = load_plan(plan)
+    known = read_verification(work, found.digest) if work is not None else None
+    Console().print(plan_pages(found, known, every_operation=all_operations))
 
 
 @app.command()

@@ -26,6 +26,7 @@ from wardround.processes import run_until_signal
 from wardround.site.settings import SiteSettings
 
 if TYPE_CHECKING:
+    from wardround.plan.verification import Verification
     from wardround.site.intake import Prepared, Source
 
 _LOG = logging.getLogger(__name__)
@@ -251,14 +252,15 @@ def _facts(found: Any) -> dict[str, object]:
     }
 
 
-def fetch(settings: SiteSettings, stop: threading.Event) -> Plan:
-    """The run's plan, fetched and with its operations checked, approved or not."""
+def fetch(settings: SiteSettings, stop: threading.Event) -> "tuple[Plan, Verification]":
+    """The run's plan, fetched and with its operations checked, approved or not; and what verifying it shows."""
     from wardround.exchange.connect import open_patient
     from wardround.plan.review import check_operations
     from wardround.site.context import take_seat
     from wardround.site.plans import fetch_plan, find_run
+    from wardround.site.verifying import verify_here
 
     seat = take_seat(settings, open_patient(settings.exchange, settings.outage_s, stop), stop)
     plan = fetch_plan(seat.bound_to(find_run(seat).plan_digest))
     check_operations(plan)
-    return plan
+    return plan, verify_here(settings, plan.manifest, stop, graphs=plan.folder)

@@ -1,4 +1,4 @@
-"""The run's plan: fetched, compared with its digest, approved by the hospital, its operations reviewed."""
+"""The run's plan: fetched, compared with its digest and recipe, approved by the hospital, its operations reviewed."""
 
 import logging
 
@@ -14,11 +14,12 @@ from wardround.exchange.messages import (
 )
 from wardround.exchange.waiting import wait_until
 from wardround.plan.format import Plan
-from wardround.plan.review import check_operations
-from wardround.site.approvals import why_not_approved
+from wardround.plan.verification import Verification, verdict
+from wardround.site.approvals import basis_of_approval, why_not_approved
 from wardround.site.budget import OVER_BUDGET, why_over_budget
 from wardround.site.choose import PatienceError
 from wardround.site.context import Seat
+from wardround.site.verifying import verify_here
 from wardround.turns import one_at_a_time
 
 _LOG = logging.getLogger(__name__)
@@ -37,11 +38,25 @@ class ApprovalError(UnwantedPlanError):
 
     code = "not-approved"
 
-    def __init__(self, plan: Plan, missing: str) -> None:
+    def __init__(self, plan: Plan, missing: str, found: Verification) -> None:
         super().__init__(
-            f"plan {plan.digest} {missing}. Look at it: wardround plan show {plan.folder}; and if it may run, "
+            f"plan {plan.digest} {missing}. {verdict(found, plan.manifest)} "
+            f"Look at it: wardround plan show {plan.folder}; and if it may run, "
             f"wardround site approve {plan.digest}; then start again",
             f"not approved; approve with wardround site approve {plan.digest}",
+        )
+
+
+class UnverifiedError(UnwantedPlanError):
+    """The settings want verified plans only, and this one is not: its graphs may be anybody's own."""
+
+    code = "not-verified"
+
+    def __init__(self, plan: Plan, found: Verification) -> None:
+        super().__init__(
+            f"plan {plan.digest} is not verified, and the site's settings say verify: always. "
+            f"{verdict(found, plan.manifest)}",
+            f"not verified; see wardround plan verify {plan.digest}",
         )
 
 
@@ -101,14 +116,27 @@ def approved_plan(seat: Seat) -> Plan:
 
 
 def _checked_plan(seat: Seat) -> Plan:
+    from wardround.plan.review import (
+        check_operations,
+    )  # TensorFlow, which is not where plans are only verified
+
     plan = fetch_plan(seat)
     over = why_over_budget(seat.settings, plan.manifest.recipe_model().privacy)
     if over is not None:  # before the approval, which changes nothing about it
         raise OverBudgetError(plan, over)
+    found = verify_here(seat.settings, plan.manifest, seat.stop, graphs=plan.folder)
+    if seat.settings.verify == "always" and not found.is_verified:
+        raise UnverifiedError(plan, found)
     missing = why_not_approved(seat.settings, plan.digest)
     if missing is not None:
-        raise ApprovalError(plan, missing)
+        raise ApprovalError(plan, missing, found)
     check_operations(plan)
+    _LOG.info(
+        "plan %s: %s Approved as: %s",
+        plan.digest[:12],
+        verdict(found, plan.manifest),
+        basis_of_approval(seat.settings, plan.digest),
+    )
     return plan
 
 

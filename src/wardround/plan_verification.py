@@ -50,12 +50,19 @@ def verify_plan(
             )
         except CompileError as error:
             return not_verified(digest, error.code)
-        versions = ours.manifest.versions
-        if ours.digest == digest:
-            return Verification(digest=digest, state="verified", versions=versions)
         progress("comparing")
-        lines = tuple(islice(_lines(manifest, ours, graphs, interpreter), MAX_DIFFERENCES))
-        return Verification(digest=digest, state="differs", differences=lines, versions=versions)
+        return compared(manifest, ours, graphs=graphs, interpreter=interpreter)
+
+
+def compared(
+    manifest: Manifest, ours: Plan, *, graphs: Path | None = None, interpreter: Path | None = None
+) -> Verification:
+    """The finding, given what the recipe compiles to here: equal digests, or the lines that say what differs."""
+    digest, versions = digest_of(manifest.canonical()), ours.manifest.versions
+    if ours.digest == digest:
+        return Verification(digest=digest, state="verified", versions=versions)
+    lines = tuple(islice(_lines(manifest, ours, graphs, interpreter), MAX_DIFFERENCES))
+    return Verification(digest=digest, state="differs", differences=lines, versions=versions)
 
 
 def _lines(manifest: Manifest, ours: Plan, graphs: Path | None, interpreter: Path | None) -> Iterator[str]:

@@ -28,6 +28,18 @@ Show = Annotated[
 
 @app.command()
 @step(SiteSettings, _PREFIX)
+def verify(given: Step[SiteSettings]) -> None:
+    """Compile the recipe of the run's plan again, and keep whether the plan is exactly what it says.
+
+    The first step of a pipeline, where the compiler is; in a shell, wardround plan verify does the same for any plan.
+    """
+    from wardround.cli.steps_verify import run_verify
+
+    run_verify(given)
+
+
+@app.command()
+@step(SiteSettings, _PREFIX)
 def preprocess(given: Step[SiteSettings], workers: Workers = None) -> None:
     """Make the dataset that the run's plan takes from DICOM files and a label table.
 

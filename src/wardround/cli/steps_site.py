@@ -47,6 +47,9 @@ def run_preprocess(given: Step[SiteSettings], source: "Source") -> None:
     from wardround.site.intake import preprocess
     from wardround.site.plans import UnwantedPlanError
 
+    if (reason := _reason_before(given)) is not None:
+        _write_nothing(given, reason)
+        return
     _warn_if_writable(given.settings.dicom)
     try:
         with shown_progress() as progress:
@@ -144,6 +147,11 @@ def run_evaluate(given: Step[SiteSettings], show_local: bool) -> None:
     figures = local_figures(found) if show_local else dict(found.published)
     report = page if show_local else published_page(found)
     given.executor.write({}, {**artifacts(found, figures), "report": Artifact(content=report)})
+
+
+def _reason_before(given: Step[SiteSettings]) -> str | None:
+    """Why a pipeline's preprocessing has nothing to do: the step before it found no run, or none that may run here."""
+    return None if given.settings.run else given.executor.inputs.get("reason_before") or None
 
 
 def _told(reason: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from wardround.exchange.messages import (
     RunMessage,
 )
 from wardround.exchange.waiting import wait_until
-from wardround.plan.format import Plan
+from wardround.plan.format import Manifest, Plan
 from wardround.plan.verification import Verification, verdict
 from wardround.site.approvals import basis_of_approval, why_not_approved
 from wardround.site.budget import OVER_BUDGET, why_over_budget
@@ -52,11 +52,11 @@ class UnverifiedError(UnwantedPlanError):
 
     code = "not-verified"
 
-    def __init__(self, plan: Plan, found: Verification) -> None:
+    def __init__(self, found: Verification, manifest: Manifest) -> None:
         super().__init__(
-            f"plan {plan.digest} is not verified, and the site's settings say verify: always. "
-            f"{verdict(found, plan.manifest)}",
-            f"not verified; see wardround plan verify {plan.digest}",
+            f"plan {found.digest} is not verified, and the site's settings say verify: always. "
+            f"{verdict(found, manifest)}",
+            f"not verified; see wardround plan verify {found.digest}",
         )
 
 
@@ -126,7 +126,7 @@ def _checked_plan(seat: Seat) -> Plan:
         raise OverBudgetError(plan, over)
     found = verify_here(seat.settings, plan.manifest, seat.stop, graphs=plan.folder)
     if seat.settings.verify == "always" and not found.is_verified:
-        raise UnverifiedError(plan, found)
+        raise UnverifiedError(found, plan.manifest)
     missing = why_not_approved(seat.settings, plan.digest)
     if missing is not None:
         raise ApprovalError(plan, missing, found)

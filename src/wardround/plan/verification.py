@@ -106,26 +106,27 @@ def not_covered(recipe: Recipe) -> tuple[str, ...]:
 
 def extreme_settings(recipe: Recipe) -> tuple[str, ...]:
     """The settings with which exact training still tells much of single images, as this recipe has them."""
-    client, rounds = recipe.algorithm.client, recipe.rounds
-    found = {
-        f"batches of {_images(client.batch_size)}: a step's gradient is of so few": client.batch_size <= 4,
-        "fedsgd: an update is one gradient over the hospital's training images": recipe.algorithm.name
-        == "fedsgd",
-        f"batches of {client.batch_size} and 1 epoch: a hospital with no more images takes one step, so that its "
-        "update is one gradient": client.batch_size >= 512 and client.epochs == 1,
-        f"a client learning rate of {client.learning_rate:g}: updates far beyond what training needs": (
-            client.learning_rate > 1
+    algorithm, client, rounds = recipe.algorithm, recipe.algorithm.client, recipe.rounds
+    rate = f"a client learning rate of {client.learning_rate:g}"
+    one_step = algorithm.name != "fedsgd" and client.batch_size >= 512 and client.epochs == 1
+    found = (
+        (
+            client.batch_size <= 4,
+            f"batches of {_images(client.batch_size)}: a step is the gradient of so few",
         ),
-        f"a client learning rate of {client.learning_rate:g}: the model hardly moves, and each round gives nearly the "
-        "same gradient again": client.learning_rate < 1e-5,
-        f"{rounds.count} rounds: each is another look at the same patients": rounds.count > 500,
-        f"a quorum of {rounds.quorum}: the sum of a round may be one hospital's update alone": rounds.quorum
-        < 2,
-        f"images of {' x '.join(map(str, recipe.task.image.size))}: few weights' changes describe one whole": (
-            max(recipe.task.image.size) <= 16
-        ),
-    }
-    return tuple(words for words, holds in found.items() if holds)
+        (algorithm.name == "fedsgd", "fedsgd: an update is one gradient of all training images"),
+        (one_step, f"batches of {client.batch_size}, 1 epoch: a hospital with no more images takes one step"),
+        (client.learning_rate > 1, f"{rate}: updates far beyond what training needs"),
+        (client.learning_rate < 1e-5, f"{rate}: each round gives nearly the same gradient again"),
+        (rounds.count > 500, f"{rounds.count} rounds: each is another look at the same patients"),
+        (rounds.quorum < 2, f"a quorum of {rounds.quorum}: a round's sum may be one hospital's update alone"),
+        (_is_linear(recipe), "model logistic: its weights' changes are weighted sums of the shrunken images"),
+    )
+    return tuple(words for holds, words in found if holds)
+
+
+def _is_linear(recipe: Recipe) -> bool:
+    return recipe.model is not None and recipe.model.builtin == "logistic"
 
 
 def _images(count: int) -> str:

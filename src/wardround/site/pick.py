@@ -21,6 +21,7 @@ from wardround.exchange.waiting import wait_until
 from wardround.site.approvals import why_not_approved
 from wardround.site.budget import OVER_BUDGET
 from wardround.site.settings import SiteSettings
+from wardround.site.verifying import UNVERIFIED, verification_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -116,16 +117,22 @@ class Picker:
         """Whether this site has said that it does not take part, and its reason is one still."""
         missing = why_not_approved(self._settings, message.plan_digest)
         over = "is over the privacy budget" if self._settings.privacy_budget else None
-        if missing is None and over is None:
+        unverified = self._why_unverified(message.plan_digest)
+        if missing is None and over is None and unverified is None:
             return False
         code = self._declined_with(run, message)
-        why = missing or (over if code == OVER_BUDGET else None)
+        why = missing or {OVER_BUDGET: over, UNVERIFIED: unverified}.get(code or "")
         if code is None or why is None:
             return False
         if run not in self._passed_over:
             self._passed_over.add(run)
             _LOG.warning("run %s is passed over: plan %s %s", run, message.plan_digest, why)
         return True
+
+    def _why_unverified(self, digest: str) -> str | None:
+        if self._settings.verify != "always" or verification_of(self._settings, digest).is_verified:
+            return None
+        return "is not verified here (wardround plan verify)"
 
     def _declined_with(self, run: str, message: RunMessage) -> str | None:
         if run not in self._declined and (code := self._read_declined(run, message)) is not None:

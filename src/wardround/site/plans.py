@@ -19,7 +19,7 @@ from wardround.site.approvals import basis_of_approval, why_not_approved
 from wardround.site.budget import OVER_BUDGET, why_over_budget
 from wardround.site.choose import PatienceError
 from wardround.site.context import Seat
-from wardround.site.verifying import verify_here
+from wardround.site.verifying import UNVERIFIED, verify_here
 from wardround.turns import one_at_a_time
 
 _LOG = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class ApprovalError(UnwantedPlanError):
 class UnverifiedError(UnwantedPlanError):
     """The settings want verified plans only, and this one is not: its graphs may be anybody's own."""
 
-    code = "not-verified"
+    code = UNVERIFIED
 
     def __init__(self, found: Verification, manifest: Manifest) -> None:
         super().__init__(

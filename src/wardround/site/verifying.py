@@ -23,6 +23,7 @@ from wardround.turns import one_at_a_time
 
 _LOG = logging.getLogger(__name__)
 _MAX_BYTES = 256 * 1024
+UNVERIFIED = "not-verified"  # the code of an error, as it leaves the hospital
 
 
 def verification_of(settings: SiteSettings, digest: str) -> Verification:

@@ -1,5 +1,8 @@
 """A site looks at a plan by itself before it asks for approval, as its settings say, and once for each digest."""
 
+import re
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -208,3 +211,22 @@ def test_the_step_before_all_others_declines_for_a_site_that_wants_verified_plan
     with pytest.raises(UnverifiedError):
         verify_run(ward.settings(verify="always"), threading.Event())
     assert ward.declined_with() == "not-verified"
+
+
+def test_the_step_runs_with_what_its_image_has(ward: Ward) -> None:
+    lock = (Path(__file__).parents[2] / "locks" / "compile.txt").read_text("utf-8")
+    assert not {"numpy==", "tensorflow-cpu==", "safetensors==", "protobuf=="} & set(
+        re.findall(r"^[\w-]+==", lock, re.M)
+    )
+    settings = ward.folder / "site.json"
+    settings.write_text(ward.settings().model_dump_json())
+    without = (
+        "import sys; sys.modules |= dict.fromkeys(('numpy', 'tensorflow', 'safetensors', 'google.protobuf'))"
+    )
+    program = f"{without}; from wardround.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "site", "verify", "--settings", str(settings)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert f"plan {ward.plan.digest}: Not verified" in done.stderr

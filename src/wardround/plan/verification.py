@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from wardround.plan.format import Frozen, Hash, Manifest
 from wardround.recipe import Recipe
@@ -26,7 +26,7 @@ _REASONS = {
     "timeout": "compiling the recipe took too long here",
     "configuration": "the compiler could not be started here",
 }
-Line = Annotated[str, Field(max_length=2000)]
+Line = Annotated[str, Field(max_length=2000), AfterValidator(lambda line: foreign(line, 600))]
 
 
 Basis = Literal["verified", "authors-own", "not-verified"]

@@ -168,7 +168,7 @@ _FIXED = {
     "PYTHONNOUSERSITE": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
     "TF_CPP_MIN_LOG_LEVEL": "2",
-    "TF_ENABLE_ONEDNN_OPTS": "0",  # otherwise TensorFlow asks the CPU
+    "TF_ENABLE_ONEDNN_OPTS": "0",  # otherwise the CPU decides, and graphs are optimized to others
 }
 
 

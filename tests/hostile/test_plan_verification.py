@@ -184,12 +184,10 @@ def test_one_added_byte_in_any_graph_differs(part: str, ours: Plan, tmp_path: Pa
         (lambda m: m["weights"][0].update(name="innocent"), 'weights.0.name is "innocent"'),
         (lambda m: m["layers"].append(["extra", "Dense", 1]), "layers.4 is"),
         (lambda m: m["versions"].update(tensorflow_federated="0.86.0"), 'versions.tensorflow_federated is "0.86.0"'),
-        (lambda m: m["train"]["secure"].update(bits=[8]), "train.secure.bits.0 is 8"),
-        (lambda m: m["train"]["work"]["results"]["plain"].reverse(), "train.work.results.plain.0"),
         (lambda m: m["train"]["work"].update(initialize_op="init"), 'train.work.initialize_op is "init"'),
         (lambda m: m["recipe"]["algorithm"].pop("weighting"), "recipe.algorithm.weighting is absent"),
     ],
-    ids=["weight", "layer", "version", "bound", "order", "initialize", "default"],
+    ids=["weight", "layer", "version", "initialize", "default"],
 )  # fmt: skip
 def test_one_altered_field_of_the_manifest_differs_and_is_named(
     change: Change, line: str, ours: Plan, tmp_path: Path

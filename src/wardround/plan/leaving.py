@@ -1,7 +1,8 @@
 """Exactly what would leave a hospital in each round, tensor by tensor, before anything runs.
 
-Shape, type, bytes and bound are facts: the runtime refuses an update that differs. What a tensor *means* follows from
-the names and the order that the manifest gives, which are its author's words unless the plan was verified.
+Shape, type, bytes and bound are facts: the runtime refuses an update that differs. What a tensor of training *means*
+follows from the names and the order that the manifest gives, which are its author's words unless the plan was verified.
+The sums of evaluation are made by the runtime's own code, so that what they mean is a fact too.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wardround.evaluation import sums
 from wardround.plan.format import SUM_KINDS, Leaf, Plan, ProcessParts, WeightSpec
 
 
@@ -19,30 +21,32 @@ from wardround.plan.format import SUM_KINDS, Leaf, Plan, ProcessParts, WeightSpe
 class Leaving:
     """One tensor of a hospital's update.
 
-    `meaning`: in words, as the manifest's names suggest; `bytes`: None where the manifest's shape or type leaves it
-    open, and the runtime refuses to send it; `bound`: the exclusive limit of an integer that is summed securely.
+    `meaning`: in words, as the manifest's names suggest; `bytes`: None where the manifest leaves a side open, and the
+    runtime refuses to send it; `bound`: the exclusive limit of an integer, which whoever receives it checks;
+    `by_runtime`: whether the runtime makes it, and no graph of the plan.
     """
 
     name: str
     meaning: str
-    shape: tuple[int | None, ...] | None
+    shape: tuple[int | None, ...]
     dtype: str
     bytes: int | None
     bound: int | None
+    by_runtime: bool = False
 
 
 def leaving(plan: Plan) -> list[Leaving]:
-    """Return every tensor that a hospital sends in a round, training first, then evaluation."""
+    """Return every tensor that a hospital sends in a round, training first, then evaluation (once for each split)."""
     rows = list(_leaving(plan.manifest.train, plan.manifest.weights, "training"))
-    if plan.manifest.evaluate:
-        rows += _leaving(plan.manifest.evaluate, (), "evaluation")
+    if plan.manifest.predict is not None:
+        rows += _leaving_sums(len(plan.manifest.recipe_model().task.labels))
     return rows
 
 
 def _leaving(parts: ProcessParts, weights: tuple[WeightSpec, ...], stage: str) -> Iterator[Leaving]:
     bounds = parts.secure.by_kind()
     for kind in SUM_KINDS:
-        leaves = parts.work.results.get(kind, ()) if kind != "plain" else parts.accumulate.arguments["update"]
+        leaves = parts.work.results[kind]
         meanings = _meanings(leaves, weights)
         for position, leaf in enumerate(leaves):
             yield Leaving(
@@ -55,16 +59,18 @@ def _leaving(parts: ProcessParts, weights: tuple[WeightSpec, ...], stage: str) -
             )
 
 
+def _leaving_sums(classes: int) -> Iterator[Leaving]:
+    for name, each in sums.spec(classes).items():
+        size = math.prod(each.shape) * np.dtype(each.dtype).itemsize
+        yield Leaving(
+            f"evaluation/{name}", each.meaning, each.shape, each.dtype, size, each.limit, by_runtime=True
+        )
+
+
 def _size(leaf: Leaf) -> int | None:
-    """Bytes of a tensor whose shape and type are fixed, as everything that leaves must be."""
-    try:
-        width = np.dtype(leaf.dtype).itemsize
-    except TypeError:
-        return None
-    sides = [side for side in leaf.shape or () if side is not None and side >= 0]
-    if leaf.shape is None or len(sides) < len(leaf.shape):
-        return None
-    return math.prod(sides) * width
+    """Bytes of a tensor whose shape is fixed, as that of everything that leaves must be."""
+    sides = [side for side in leaf.shape if side is not None and side >= 0]
+    return math.prod(sides) * np.dtype(leaf.dtype).itemsize if len(sides) == len(leaf.shape) else None
 
 
 def _bound(leaf: Leaf, bounds: tuple[int, ...], position: int) -> int | None:

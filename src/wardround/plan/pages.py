@@ -23,6 +23,7 @@ from wardround.plan.verification import Verification, not_covered, not_verified,
 from wardround.recipe import Recipe
 from wardround.text import foreign
 
+_OF_EVALUATION = "And from evaluation, for each split: sums that the runtime makes of the model's scores"
 _STYLES = {"verified": "bold green", "differs": "bold red"}
 
 
@@ -34,16 +35,23 @@ def plan_pages(
     `found`: what verifying it has shown; None where nobody has. `approval`: how it stands approved here, if it is.
     """
     found = found or not_verified(plan.digest)
-    rows = leaving(plan)
+    rows, operations = leaving(plan), check_operations(plan)
+    training = [row for row in rows if not row.by_runtime]
+    evaluation = [row for row in rows if row.by_runtime]
     pages: list[RenderableType] = [
         verdict_text(plan, found),
-        _facts(plan, check_operations(plan), approval),
-        _leaving_table(rows, found.is_verified),
-        _closing(plan, rows),
+        _facts(plan, operations, approval),
+        _leaving_table("What leaves this hospital in each round, from training", training, found.is_verified),
+        _leaving_table(
+            _OF_EVALUATION,
+            evaluation,
+            True,
+        ),
+        _closing(plan, training, evaluation),
         _said(plan, found.is_verified),
         _model(plan, found.is_verified),
     ]
-    return Group(*pages, *([_operations(check_operations(plan))] if every_operation else []))
+    return Group(*pages, *([_operations(operations)] if every_operation else []))
 
 
 def verdict_text(plan: Plan, found: Verification) -> Text:
@@ -162,15 +170,16 @@ def _operations(found: Counter[str]) -> Text:
     return Text("\nOperations: " + ", ".join(f"{name} {count}" for name, count in sorted(found.items())))
 
 
-def _leaving_table(rows: list[Leaving], verified: bool) -> Table:
-    table = Table(title="\nWhat leaves this hospital in each round", title_justify="left")
+def _leaving_table(title: str, rows: list[Leaving], known: bool) -> Table:
+    """`known`: whether it is a fact what each tensor means."""
+    table = Table(title=f"\n{title}", title_justify="left")
     for column in ("shape", "type"):
         table.add_column(column, overflow="fold")
     table.add_column("bytes", justify="right")
     table.add_column("bounded", justify="right")
-    table.add_column("what it is" if verified else "the author says", overflow="fold")
+    table.add_column("what it is" if known else "the author says", overflow="fold")
     for row in rows:
-        shape = "open" if row.shape is None else " x ".join(map(str, row.shape)) or "scalar"
+        shape = " x ".join("open" if side is None else str(side) for side in row.shape) or "scalar"
         size = "refused: open size" if row.bytes is None else f"{row.bytes:,}"
         bound = f"< {row.bound:,}" if row.bound else "no"
         meaning = f"{foreign(row.meaning, 120)} ({foreign(row.name, 120)})"
@@ -178,14 +187,12 @@ def _leaving_table(rows: list[Leaving], verified: bool) -> Table:
     return table
 
 
-def _closing(plan: Plan, rows: list[Leaving]) -> Text:
-    training = _bytes(row for row in rows if row.name.startswith("training"))
-    evaluation = _bytes(row for row in rows if not row.name.startswith("training"))
-    bounded = _bytes(row for row in rows if row.bound)
+def _closing(plan: Plan, training: list[Leaving], evaluation: list[Leaving]) -> Text:
+    sent, bounded = _bytes(training), _bytes(row for row in training if row.bound)
     return Text(
-        f"\nTogether {training:,} bytes of training and {evaluation:,} bytes of evaluation a round: {bounded:,} bytes "
-        f"are bounded integers, ready to be masked, and {training + evaluation - bounded:,} bytes are readable by the "
-        "coordinator.\nNothing else is sent. Changes of weights can still carry traces of the images they were "
+        f"\nTogether {sent:,} bytes of training a round, of which {bounded:,} bytes are bounded integers, ready to be "
+        f"masked, and {sent - bounded:,} bytes are plain; and {_bytes(evaluation):,} bytes of evaluation for each "
+        "split.\nNothing else is sent. Changes of weights can still carry traces of the images they were "
         f"trained on.\nTo allow it here: wardround site approve {plan.digest}"
     )
 

@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from wardround.plan.format import Frozen, Hash, Manifest
+from wardround.plan.fields import Hash
+from wardround.plan.format import Frozen, Manifest
 from wardround.recipe import Recipe
 from wardround.text import foreign
 

@@ -1,8 +1,9 @@
-"""A hospital's part in a run: preprocess → train → evaluate. Images and shards stay on its volumes."""
+"""A hospital's part in a run: verify → preprocess → train → evaluate. Images and shards stay on its volumes."""
 
 from components.evaluate.component import evaluate_site
 from components.preprocess.component import preprocess
 from components.train.component import train
+from components.verify.component import verify
 from kfp import dsl
 from kfp.dsl.base_component import BaseComponent
 
@@ -61,7 +62,11 @@ def make(profile: Profile) -> BaseComponent:
             "run_id": dsl.PIPELINE_JOB_ID_PLACEHOLDER,
             "start_wait_s": wait_for_run_seconds,
         }
-        prepared = _step(preprocess(**who, **images, **which), profile, "preprocess")
+        if profile.verifies:
+            verified = _step(verify(**who, **which), profile, "compile")
+            which |= {"run": verified.outputs["run_name"]}
+        before = verified.outputs["reason"] if profile.verifies else ""
+        prepared = _step(preprocess(**who, **images, **which, reason_before=before), profile, "preprocess")
         reads_images(prepared, profile)
         # The run that preprocess found, or none and why: the later steps never look for one by themselves.
         found = {

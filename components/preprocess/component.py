@@ -12,6 +12,7 @@ def preprocess(
     run: str,
     run_id: str,
     start_wait_s: float,
+    reason_before: str,
     exchange: str,
     coordinator_key: str,
     key_file: str,

@@ -35,7 +35,9 @@ def site_values(names: Names, site: str, coordinator_key: str, approved: Sequenc
     return {
         "federation": {**federation, "approvedPlans": list(approved)},
         "exchange": {"address": names.exchange},
-        "steps": {step: {"resources": _small("4Gi")} for step in ("preprocess", "train", "evaluate")},
+        "steps": {
+            step: {"resources": _small("4Gi")} for step in ("compile", "preprocess", "train", "evaluate")
+        },
         "retries": _RETRIES,
         "networkPolicy": {"exchange": {"to": [exchange]}},
         "tests": {"otherSite": next(other for other in names.sites if other != site)},

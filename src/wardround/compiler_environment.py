@@ -38,6 +38,16 @@ def find_interpreter(*, progress: Callable[[str], None] = lambda _: None) -> Pat
     return python
 
 
+def is_set_up() -> bool:
+    """Whether `find_interpreter` has one ready: named by the variable, or set up before."""
+    if os.environ.get(VARIABLE):
+        return True
+    try:
+        return (_home(_lock_file()) / _MARK).is_file()
+    except ConfigurationError:  # no lock beside the package: nothing could ever have been set up
+        return False
+
+
 @contextmanager
 def _alone(home: Path) -> Iterator[None]:
     """Wait for another process that sets up the same environment; the kernel frees the lock if it dies."""

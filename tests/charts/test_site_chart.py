@@ -101,7 +101,14 @@ def test_the_profile_names_what_the_release_uses() -> None:
     )  # fmt: skip
     assert found["resources"]["train"]["gpu"] == {"resource": "nvidia.com/gpu", "count": 1}
     assert "gpu" not in found["resources"]["preprocess"]
-    assert set(found["images"]) == {"preprocess", "train", "evaluate"}
+    assert set(found["images"]) == {"compile", "preprocess", "train", "evaluate"}
+
+
+@pytest.mark.parametrize(("verify", "step"), [("always", True), ("if-possible", True), ("never", False)])
+def test_runs_begin_with_verifying_the_plan_unless_the_hospital_says_never(verify: str, step: bool) -> None:
+    found = settings(MINIMAL, "--set", f"federation.verify={verify}")
+    assert found["site.yaml"]["verify"] == verify
+    assert found["profile.yaml"]["verifies"] is step
 
 
 def test_an_authority_is_trusted_for_https_only() -> None:

@@ -19,8 +19,8 @@ from wardround.exchange.messages import DeclinedMessage
 from wardround.exchange.records import Channel
 from wardround.plan.consistency import SIGNATURES
 from wardround.plan.format import Manifest, Plan, digest_of, parse_manifest
+from wardround.plan.leaving import leaving
 from wardround.plan.program import EVALUATIONS, Program
-from wardround.plan.review import leaving
 from wardround.site.context import take_seat
 from wardround.site.plans import approved_plan
 from wardround.site.settings import SiteSettings

@@ -15,7 +15,7 @@ MANY = ROOT / "k8s" / "examples" / "cluster-per-hospital"
 KEY = "0123456789abcdef" * 4
 SITES = ("alder", "birch", "cedar")
 COMPONENTS = {
-    "wardround-site": ("control", "preprocess", "train", "evaluate"),
+    "wardround-site": ("control", "compile", "preprocess", "train", "evaluate"),
     "wardround-coordinator": ("control", "mlflow", "aggregate", "evaluate", "compile"),
 }
 # What each release is installed with: chart, namespace, values files, what a person is told.

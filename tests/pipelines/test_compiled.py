@@ -174,12 +174,19 @@ def test_a_site_is_named_on_its_pods_and_a_coordinator_is_not(tmp_path: Path) ->
 
 def test_all_steps_of_a_hospital_work_on_the_run_that_the_first_one_found() -> None:
     tasks = documents("site")[0]["root"]["dag"]["tasks"]
-    for step in ("train", "evaluate-site"):
+    for step, before in (("preprocess", "verify"), ("train", "preprocess"), ("evaluate-site", "preprocess")):
         source = tasks[step]["inputs"]["parameters"]["run"]["taskOutputParameter"]
-        assert source == {"outputParameterKey": "run_name", "producerTask": "preprocess"}
+        assert source == {"outputParameterKey": "run_name", "producerTask": before}
 
 
-@pytest.mark.parametrize(("name", "step"), [("site", "preprocess"), ("coordinator", "aggregate")])
+def test_a_hospital_that_never_verifies_has_no_step_for_it(tmp_path: Path) -> None:
+    spec, _ = compiled_for("site", tmp_path, verifies=False)
+    tasks = spec["root"]["dag"]["tasks"]
+    assert set(tasks) == {"preprocess", "train", "evaluate-site"}
+    assert tasks["preprocess"]["inputs"]["parameters"]["run"] == {"componentInputParameter": "run"}
+
+
+@pytest.mark.parametrize(("name", "step"), [("site", "verify"), ("coordinator", "aggregate")])
 def test_the_first_step_is_told_kubeflows_own_id_of_the_run(name: str, step: str) -> None:
     inputs = documents(name)[0]["root"]["dag"]["tasks"][step]["inputs"]["parameters"]
     assert inputs["run_id"]["runtimeValue"]["constant"] == "{{$.pipeline_job_uuid}}"
@@ -188,8 +195,8 @@ def test_the_first_step_is_told_kubeflows_own_id_of_the_run(name: str, step: str
 def test_every_step_of_the_pipelines_is_a_component_with_an_image() -> None:
     folder = Path(__file__).parents[2] / "components"
     images = json.loads((folder / "images.lock.json").read_text())
-    for name in COMPONENTS:
-        assert name in images
+    assert images.keys() >= set(COMPONENTS)
+    for name in (*COMPONENTS, "verify"):
         assert (folder / name / "component.py").is_file()
         assert (folder / name / "README.md").is_file()
     used = {container["image"] for name in NAMES for container in executors(name)}

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from wardround.exchange.directory import DirectoryExchange
 from wardround.exchange.envelope import SigningKey
 from wardround.exchange.layout import COORDINATOR, Layout
@@ -15,6 +17,11 @@ from wardround.plan_store import publish_plan
 
 COMPILED = Path(__file__).parents[2] / "pipelines" / "compiled"
 SITE, LAYOUT = "alder", Layout("ward")
+
+
+@pytest.fixture(autouse=True)
+def _no_verifying(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WARDROUND_SITE_VERIFY", "never")
 
 
 def run_site(folder: Path, coordinator: SigningKey) -> Path:
@@ -34,7 +41,7 @@ def run_site(folder: Path, coordinator: SigningKey) -> Path:
     lines: list[str] = []
     run_pipeline(COMPILED / "site.yaml", arguments, folder / "root", lines.append)
     done = [line for line in lines if line.endswith(": done")]
-    assert done == ["site-preprocess: done", "site-train: done", "site-evaluate: done"]
+    assert done == [f"site-{step}: done" for step in ("verify", "preprocess", "train", "evaluate")]
     (steps,) = folder.glob("root/wardround-site-*")
     return steps
 

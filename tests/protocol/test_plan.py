@@ -12,8 +12,9 @@ from wardround.errors import ConfigurationError, RefusedError
 from wardround.plan.checks import check_update
 from wardround.plan.data import Examples
 from wardround.plan.format import load_plan
+from wardround.plan.leaving import leaving
 from wardround.plan.program import Program
-from wardround.plan.review import check_operations, leaving
+from wardround.plan.review import check_operations
 from wardround.plan.simulation import load_sites, received, simulate
 from wardround.recipe import Recipe
 
@@ -43,9 +44,16 @@ def _refused(folder: Path) -> str:
     return caught.value.code
 
 
-def test_compiling_a_recipe_again_gives_the_same_digest(plan_folder: Path, tmp_path: Path) -> None:
-    again = compile_recipe(Recipe.model_validate(TINY), tmp_path / "again")
-    assert again.digest == load_plan(plan_folder).digest
+def test_labels_names_and_modalities_never_reach_a_graph(plan_folder: Path, tmp_path: Path) -> None:
+    words = {
+        "name": "another-name",
+        "task": {"labels": ["zwei Wörter", "x" * 60], "image": {"size": [8, 8], "modality": ["MG", "XA"]}},
+        "evaluation": {"positive": "zwei Wörter"},
+    }
+    again = compile_recipe(Recipe.model_validate(TINY | words), tmp_path / "again")
+    ours = load_plan(plan_folder)
+    assert again.digest != ours.digest
+    assert again.files == ours.files
     assert sorted(p.name for p in (tmp_path / "again").iterdir()) == ["graphs", "plan.json"]
 
 

@@ -11,6 +11,7 @@
   "approved_digests" $v.federation.approvedPlans
   "steward_keys" $v.federation.stewardKeys
   "approvals" (empty $v.federation.approvalsConfigMap | ternary "/work/approvals" "/etc/wardround/approvals")
+  "verify" $v.federation.verify
   "start_wait_s" $v.waiting.run
   "round_wait_s" $v.waiting.round
   "outage_s" $v.waiting.outage
@@ -58,6 +59,7 @@
   "work_claim" (include "wardround-site.workClaim" .)
   "images_claim" (include "wardround-site.imagesClaim" .)
   "images_folder_read_only" true
+  "verifies" (ne $v.federation.verify "never")
   "node_selector" $v.pods.nodeSelector
   "tolerations" $tolerations
   "labels" (merge (dict "app.kubernetes.io/part-of" "wardround") $v.pods.labels)

@@ -5,12 +5,18 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Look at a plan, or run it on arrays.")
+from wardround.cli.plan_verify import verify
+
+app = typer.Typer(no_args_is_help=True, help="Look at a plan, verify it, or run it on arrays.")
+app.command()(verify)
 
 Folder = Annotated[Path, typer.Argument(help="Folder of the plan.")]
 Named = Annotated[str, typer.Argument(help="Folder of the plan, or its digest.")]
 Work = Annotated[
-    Path | None, typer.Option(envvar="WARDROUND_SITE_WORK", help="With a digest: the hospital's work folder.")
+    Path | None,
+    typer.Option(
+        envvar="WARDROUND_SITE_WORK", help="The hospital's work folder, with its plans and what was verified."
+    ),
 ]
 
 
@@ -22,7 +28,7 @@ def show(
         bool, typer.Option("--operations", help="List every operation with its count.")
     ] = False,
 ) -> None:
-    """Show the model, the operations, the privacy settings, and exactly what leaves a hospital.
+    """Show whether the plan is verified, exactly what leaves a hospital, and what the plan's author says of it.
 
     By its digest, a plan in the hospital's work folder; one that is not there yet is fetched by the site's next start.
     """
@@ -30,8 +36,11 @@ def show(
 
     from wardround.plan.format import load_plan
     from wardround.plan.pages import plan_pages
+    from wardround.site.verifying import read_verification
 
-    Console().print(plan_pages(load_plan(_folder(plan, work)), every_operation=all_operations))
+    found = load_plan(_folder(plan, work))
+    known = read_verification(work, found.digest) if work is not None else None
+    Console().print(plan_pages(found, known, every_operation=all_operations))
 
 
 def _folder(plan: str, work: Path | None) -> Path:

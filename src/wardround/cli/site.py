@@ -29,6 +29,18 @@ Show = Annotated[
 
 @app.command()
 @step(SiteSettings, _PREFIX)
+def verify(given: Step[SiteSettings]) -> None:
+    """Compile the recipe of the run's plan again, and keep whether the plan is exactly what it says.
+
+    The first step of a pipeline, where the compiler is; in a shell, wardround plan verify does the same for any plan.
+    """
+    from wardround.cli.steps_verify import run_verify
+
+    run_verify(given)
+
+
+@app.command()
+@step(SiteSettings, _PREFIX)
 def preprocess(given: Step[SiteSettings], workers: Workers = None) -> None:
     """Make the dataset that the run's plan takes from DICOM files and a label table.
 
@@ -76,14 +88,19 @@ def evaluate(given: Step[SiteSettings], show_local_figures: Show = False) -> Non
 @app.command()
 @step(SiteSettings, _PREFIX)
 def review(given: Step[SiteSettings]) -> None:
-    """Wait for the run, fetch its plan, check its operations, and show what would leave the hospital."""
+    """Wait for the run, fetch its plan, check its operations, verify it, and show what would leave the hospital.
+
+    Verifying compiles the plan's recipe again, once, where a compiler is set up (--verify never leaves it out).
+    """
     from rich.console import Console
 
     from wardround.cli.steps_site import fetch
     from wardround.plan.pages import plan_pages
     from wardround.processes import run_until_signal
+    from wardround.site.approvals import how_approved
 
-    Console().print(plan_pages(run_until_signal(partial(fetch, given.settings))))
+    plan, found = run_until_signal(partial(fetch, given.settings))
+    Console().print(plan_pages(plan, found, approval=how_approved(given.settings, plan.digest)))
 
 
 @app.command()
@@ -103,11 +120,24 @@ def approve(
         int | None,
         typer.Option(min=1, help="With --key: in how many runs it may be trained; any number if not given."),
     ] = None,
+    work: Annotated[
+        Path | None,
+        typer.Option(envvar="WARDROUND_SITE_WORK", help="The work folder, where what was verified is kept."),
+    ] = None,
 ) -> None:
-    """Allow a plan to run at this site. Where the settings name data stewards' keys, only a signed approval counts."""
-    from wardround.exchange.envelope import SigningKey
-    from wardround.site.approvals import sign_approval, write_approval
+    """Allow a plan to run at this site. Where the settings name data stewards' keys, only a signed approval counts.
 
-    signed = b"" if key is None else sign_approval(digest, federation, site, SigningKey.load(key), runs)
-    said = write_approval(approvals, digest, signed)
-    echo(f"approved{', signed' if signed else ''}: {said}")
+    The approval says on what it rests: verified, the author's own graphs, or not verified (wardround plan verify).
+    """
+    from wardround.exchange.envelope import SigningKey
+    from wardround.exchange.layout import check_digest
+    from wardround.site.approvals import sign_approval, unsigned_approval, write_approval
+    from wardround.site.verifying import read_verification
+
+    basis = "not-verified" if work is None else read_verification(work, check_digest(digest)).basis
+    if key is None:
+        content = unsigned_approval(basis)
+    else:
+        content = sign_approval(digest, federation, site, SigningKey.load(key), basis, runs)
+    said = write_approval(approvals, digest, content)
+    echo(f"approved as {basis}{', signed' if key is not None else ''}: {said}")

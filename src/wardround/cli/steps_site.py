@@ -29,6 +29,7 @@ from wardround.site.settings import SiteSettings
 from wardround.text import for_html
 
 if TYPE_CHECKING:
+    from wardround.plan.verification import Verification
     from wardround.site.intake import Prepared, Source
 
 _LOG = logging.getLogger(__name__)
@@ -49,6 +50,9 @@ def run_preprocess(given: Step[SiteSettings], source: "Source") -> None:
     from wardround.site.intake import preprocess
     from wardround.site.plans import UnwantedPlanError
 
+    if (reason := _reason_before(given)) is not None:
+        _write_nothing(given, reason)
+        return
     _warn_if_writable(given.settings.dicom)
     try:
         with shown_progress() as progress:
@@ -146,6 +150,11 @@ def run_evaluate(given: Step[SiteSettings], show_local: bool) -> None:
     figures = local_figures(found) if show_local else dict(found.published)
     report = page if show_local else published_page(found)
     given.executor.write({}, {**artifacts(found, figures), "report": Artifact(content=report)})
+
+
+def _reason_before(given: Step[SiteSettings]) -> str | None:
+    """Why a pipeline's preprocessing has nothing to do: the step before it found no run, or none that may run here."""
+    return None if given.settings.run else given.executor.inputs.get("reason_before") or None
 
 
 def _told(reason: str) -> dict[str, str]:
@@ -255,12 +264,14 @@ def _facts(found: Any) -> dict[str, object]:
     }
 
 
-def fetch(settings: SiteSettings, stop: threading.Event) -> Plan:
-    """The run's plan, fetched and with its operations checked, approved or not."""
+def fetch(settings: SiteSettings, stop: threading.Event) -> "tuple[Plan, Verification]":
+    """The run's plan, fetched and with its operations checked, approved or not; and what verifying it shows."""
     from wardround.exchange.connect import open_patient
     from wardround.site.context import take_seat
     from wardround.site.plan_folder import fetch_reviewed
     from wardround.site.plans import find_run
+    from wardround.site.verifying import verify_here
 
     seat = take_seat(settings, open_patient(settings.exchange, settings.outage_s, stop), stop)
-    return fetch_reviewed(seat.bound_to(find_run(seat).plan_digest))
+    plan = fetch_reviewed(seat.bound_to(find_run(seat).plan_digest))
+    return plan, verify_here(settings, plan.manifest, stop, graphs=plan.folder)

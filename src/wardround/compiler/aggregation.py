@@ -1,6 +1,5 @@
 """How updates become one: TFF aggregators by the recipe's words."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ _QUANTIZED_FROM = 20_000  # elements; smaller tensors travel as they are, as in 
 _MAX_EXAMPLES = float(2**20 - 1)
 # A change is zeroed beyond this much more than a quantile's estimate.
 ZEROING_MULTIPLIER, ZEROING_INCREMENT = 2.0, 1.0
+_LOG_10 = 2.302585092994046  # written out: a library's logarithm may differ in its last bit from CPU to CPU
 
 
 def model_aggregator(settings: Mapping[str, Any]) -> Any:
@@ -78,7 +78,7 @@ def _zeroing(inner: Any, secure: bool) -> Any:
     norm = _quantile(
         10.0,
         0.98,
-        math.log(10.0),
+        _LOG_10,
         secure=secure,
         multiplier=ZEROING_MULTIPLIER,
         increment=ZEROING_INCREMENT,

@@ -76,7 +76,8 @@ class Profile(_Closed):
     `source_secret` `source.json`; `approvals_config_map` a key for each approved digest; `mlflow_secret` `username`
     and `password`. What is None is not mounted; the last three may be named and absent. `images_folder_read_only`:
     whether the claim of images cannot be written; Kubeflow cannot mount it so by itself, so the step that reads it
-    warns when it can. `labels`: more labels for every pod. `images`: component → image by digest, instead of the lock's.
+    warns when it can. `verifies`: whether a site's runs begin with verifying the plan. `labels`: more labels for every
+    pod. `images`: component → image by digest, instead of the lock's.
     """
 
     party: Party
@@ -93,6 +94,7 @@ class Profile(_Closed):
     work_claim: Name = "wardround-work"
     images_claim: Name | None = "wardround-images"
     images_folder_read_only: bool = True
+    verifies: bool = True
     node_selector: Labels = {}
     tolerations: tuple[Toleration, ...] = ()
     labels: Labels = {}

@@ -2,6 +2,9 @@
 
 TFF averages trainable weights only, so batch normalisation's statistics would silently stay at their
 initial values (Hsieh et al. 2020, arXiv:1910.00189, on why group normalisation suits skewed sites).
+Initial weights are drawn from uniform distributions: an integer of the generator times a constant, which IEEE 754
+fixes to the last bit. Normal ones go through logarithm and cosine, which may differ from machine to machine, and with
+them the plan's digest.
 Imported in the compiler's environment alone.
 """
 

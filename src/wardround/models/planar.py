@@ -38,7 +38,9 @@ def resnet18_gn(shape: Sequence[int], classes: int) -> tf.keras.Model:
 
 
 def _convolve(x: tf.Tensor, channels: int, *, kernel: int = 3, stride: int = 1) -> tf.Tensor:
-    x = _L.Conv2D(channels, kernel, stride, padding="same", use_bias=False, kernel_initializer="he_normal")(x)
+    x = _L.Conv2D(channels, kernel, stride, padding="same", use_bias=False, kernel_initializer="he_uniform")(
+        x
+    )
     return group_norm(channels)(x)
 
 

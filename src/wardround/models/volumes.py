@@ -21,8 +21,8 @@ def cnn3d_gn(shape: Sequence[int], classes: int) -> tf.keras.Model:
     As in nnU-Net (Isensee et al. 2021, doi:10.1038/s41592-020-01008-z), the number of stages and how each axis
     is halved follow from the volume's size. Halving ends while the grid is fine, so that the global maximum finds
     a small thing wherever it is (Oquab et al. 2015, "Is object localization for free?"): where only a few cells
-    are left, each sees the whole head, and the maximum tells no more than the mean. Convolutions start as in
-    He et al. 2015 (arXiv:1502.01852).
+    are left, each sees the whole head, and the maximum tells no more than the mean. Convolutions start with the
+    variance of He et al. 2015 (arXiv:1502.01852).
     """
     images = tf.keras.Input(tuple(shape))
     x = StandardizeImage()(images)
@@ -32,7 +32,7 @@ def cnn3d_gn(shape: Sequence[int], classes: int) -> tf.keras.Model:
             break
         if stage:
             x = _L.MaxPooling3D(halving)(x)
-        x = _L.Conv3D(channels, 3, padding="same", use_bias=False, kernel_initializer="he_normal")(x)
+        x = _L.Conv3D(channels, 3, padding="same", use_bias=False, kernel_initializer="he_uniform")(x)
         x = _L.ReLU()(group_norm(channels)(x))
     x = _L.Concatenate()([_L.GlobalAveragePooling3D()(x), _L.GlobalMaxPooling3D()(x)])
     return tf.keras.Model(images, _L.Dense(classes)(x))

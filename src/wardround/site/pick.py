@@ -25,6 +25,7 @@ from wardround.site.budget import OVER_BUDGET
 from wardround.site.evidence import is_accused
 from wardround.site.plan_folder import is_asked_for
 from wardround.site.settings import SiteSettings
+from wardround.site.verifying import UNVERIFIED, verification_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -129,7 +130,8 @@ class Picker:
             return False
         code = self._declined_with(run, message)
         beyond = "asks for more than was approved" if code == MORE_THAN_APPROVED else None
-        why = missing or beyond or (over if code == OVER_BUDGET else None)
+        unverified = self._why_unverified(digest)
+        why = missing or beyond or {OVER_BUDGET: over, UNVERIFIED: unverified}.get(code or "")
         if code is None or why is None:
             return False
         return self._pass_over(run, message, why)
@@ -139,6 +141,11 @@ class Picker:
             self._passed_over.add(run)
             _LOG.warning("run %s is passed over: plan %s %s", run, message.plan_digest, why)
         return True
+
+    def _why_unverified(self, digest: str) -> str | None:
+        if self._settings.verify != "always" or verification_of(self._settings, digest).is_verified:
+            return None
+        return "is not verified here (wardround plan verify)"
 
     def _declined_with(self, run: str, message: RunMessage) -> str | None:
         if run not in self._declined and (code := self._read_declined(run, message)) is not None:

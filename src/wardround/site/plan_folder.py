@@ -14,7 +14,6 @@ from wardround import plan_store
 from wardround.errors import RefusedError
 from wardround.exchange.layout import check_digest
 from wardround.plan.format import Manifest, Plan
-from wardround.plan.review import check_operations
 from wardround.site.context import Seat
 from wardround.turns import one_at_a_time
 
@@ -59,6 +58,10 @@ def fetch_plan(seat: Seat) -> Plan:
 
 def fetch_reviewed(seat: Seat) -> Plan:
     """The run's plan, whose operations are allowed; one with others does not stay. Raises RefusedError, NoSpaceError."""
+    from wardround.plan.review import (
+        check_operations,  # TensorFlow, which is not where plans are only verified
+    )
+
     work, digest = seat.settings.work, str(seat.channel.digest)
     try:
         plan = fetch_plan(seat)

@@ -12,17 +12,19 @@ from wardround.exchange.messages import (
     RunMessage,
 )
 from wardround.exchange.waiting import wait_until
-from wardround.plan.format import Plan
+from wardround.plan.format import Manifest, Plan
+from wardround.plan.verification import Verification, verdict
 from wardround.recipe.bounds import MORE_THAN_APPROVED
 from wardround.site.answers import begin_run, why_used_up
-from wardround.site.approvals import why_not_approved
+from wardround.site.approvals import basis_of_approval, why_not_approved
 from wardround.site.budget import OVER_BUDGET, why_over_budget
 from wardround.site.choose import PatienceError
 from wardround.site.context import Seat
 from wardround.site.covered import why_run_beyond
 from wardround.site.described import Described
 from wardround.site.hear import hear, hear_members
-from wardround.site.plan_folder import fetch_reviewed, is_asked_for, read_manifest
+from wardround.site.plan_folder import fetch_reviewed, is_asked_for, plan_folder, read_manifest
+from wardround.site.verifying import UNVERIFIED, verify_here
 
 _LOG = logging.getLogger(__name__)
 
@@ -40,10 +42,10 @@ class ApprovalError(UnwantedPlanError):
 
     code = "not-approved"
 
-    def __init__(self, digest: str, missing: str) -> None:
+    def __init__(self, digest: str, missing: str, found: str) -> None:
         super().__init__(
-            f"plan {digest} {missing}. Look at it: wardround site review, or where there is no network wardround plan "
-            f"show {digest}; and if it may run, wardround site approve {digest}; then start again",
+            f"plan {digest} {missing}. {found} Look at it: wardround site review, or where there is no network "
+            f"wardround plan show {digest}; and if it may run, wardround site approve {digest}; then start again",
             f"not approved; approve with wardround site approve {digest}",
         )
 
@@ -70,6 +72,19 @@ class UsedUpError(UnwantedPlanError):
         super().__init__(
             f"plan {plan.digest} {why}. If it may run once more: wardround site approve {plan.digest} with more --runs",
             f"approved for fewer runs: the plan {why}",
+        )
+
+
+class UnverifiedError(UnwantedPlanError):
+    """The settings want verified plans only, and this one is not: its graphs may be anybody's own."""
+
+    code = UNVERIFIED
+
+    def __init__(self, found: Verification, manifest: Manifest) -> None:
+        super().__init__(
+            f"plan {found.digest} is not verified, and the site's settings say verify: always. "
+            f"{verdict(found, manifest)}",
+            f"not verified; see wardround plan verify {found.digest}",
         )
 
 
@@ -132,19 +147,33 @@ def _checked_plan(seat: Seat, run: RunMessage) -> Plan:
     digest = str(seat.channel.digest)
     if is_asked_for(seat.settings.work, digest):
         fetch_reviewed(seat)
-    recipe = read_manifest(seat).recipe_model()
+    manifest = read_manifest(seat)
+    recipe = manifest.recipe_model()
     beyond = why_run_beyond(run, recipe)
     if beyond is not None:
         raise BeyondApprovalError(beyond)
     over = why_over_budget(seat.settings, recipe.privacy)
     if over is not None:  # before the approval, which changes nothing about it
         raise OverBudgetError(digest, over)
+    found = _verified(seat, manifest)
     missing = why_not_approved(seat.settings, digest)
     if missing is not None:
-        raise ApprovalError(digest, missing)
+        raise ApprovalError(digest, missing, verdict(found, manifest))
     plan = fetch_reviewed(seat)
     _begin(seat, plan)
+    basis = basis_of_approval(seat.settings, digest)
+    _LOG.info("plan %s: %s Approved as: %s", digest[:12], verdict(found, manifest), basis)
     return plan
+
+
+def _verified(seat: Seat, manifest: Manifest) -> Verification:
+    """What is known of the plan, which is compiled again here if the settings want that."""
+    folder = plan_folder(seat.settings.work, str(seat.channel.digest))
+    graphs = folder if folder.is_dir() else None
+    found = verify_here(seat.settings, manifest, seat.stop, graphs=graphs)
+    if seat.settings.verify == "always" and not found.is_verified:
+        raise UnverifiedError(found, manifest)
+    return found
 
 
 def _begin(seat: Seat, plan: Plan) -> None:

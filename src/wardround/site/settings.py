@@ -43,6 +43,8 @@ class SiteSettings(BaseModel):
     `steward_keys`: public keys, 64 hexadecimal digits each; if there are any, only a file that one has signed counts.
     `privacy_budget`: with one, no plan may run here that is trained without differential privacy, approved or not.
     `max_plan_mb`: MiB that the graphs of a plan may have; they are fetched when it is approved, or to be looked at.
+    `verify`: whether a plan's recipe is compiled again here before approval is asked: `if-possible` where a compiler is
+    set up, `always` refuses a plan that is not verified, `never` does nothing; `verify_wait_s`: how long it may take.
     `start_wait_s`: how long to wait for the run to be opened; `round_wait_s`: for the next round;
     `outage_s`: for an exchange that is away. `dicom`: where the images are, a folder, `s3://bucket/prefix` or
     `https://archive/dicom-web`; `select`: what to take from there, a mapping or a YAML file with one
@@ -73,6 +75,8 @@ class SiteSettings(BaseModel):
     steward_keys: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}\z")], ...] = ()
     privacy_budget: PrivacyBudget | None = None
     max_plan_mb: Annotated[int, Field(ge=1, le=1 << 20)] = 1024
+    verify: Literal["always", "if-possible", "never"] = "if-possible"
+    verify_wait_s: Annotated[float, Field(gt=0)] = 1800.0
     start_wait_s: Annotated[float, Field(ge=0)] = 3600.0
     round_wait_s: Annotated[float, Field(ge=0)] = 86400.0
     outage_s: Annotated[float, Field(ge=0)] = 600.0

@@ -60,7 +60,7 @@ def run(**changes: Any) -> RunMessage:
         join_deadline_s=1,
         evaluate_every=2,
         seed=1,
-        started="",
+        started="2026-01-01T00:00:00+00:00",
     )
     return made.model_copy(update=changes)
 

@@ -77,6 +77,7 @@ class Ward:
             "coordinator_key": self.coordinator.public.text,
             "work": self.folder / "work",
             "start_wait_s": 0,
+            "verify": "never",  # nothing is compiled here
         }
         return SiteSettings.model_validate(fields | changes)
 
@@ -95,6 +96,21 @@ class Ward:
             self.shared.put_new(plan_key(digest, f"graphs/{file.name}"), file.read_bytes())
         self.shared.put_new(plan_key(digest, "plan.json"), data)
         return digest
+
+    def run(self, digest: str | None = None) -> RunMessage:
+        """The description of a run of the plan, by its recipe's own rules."""
+        recipe = load_plan(self.plan).manifest.recipe_model()
+        return RunMessage(
+            plan_digest=digest or self.digest,
+            epoch=1,
+            rounds=recipe.rounds.count,
+            quorum=recipe.rounds.quorum,
+            deadline_s=1,
+            join_deadline_s=1,
+            evaluate_every=recipe.evaluation.every,
+            seed=recipe.seed,
+            started="2026-05-01T10:00:00+00:00",
+        )
 
     def on_disk(self) -> list[str]:
         plans = self.folder / "work" / "plans"
@@ -120,7 +136,7 @@ def larger(size: int) -> Callable[[dict[str, Any]], None]:
 def test_of_a_plan_that_is_not_approved_the_manifest_is_all_that_is_fetched(ward: Ward) -> None:
     ward.publish()
     with pytest.raises(ApprovalError, match="wardround site review"):
-        approved_plan(ward.seat())
+        approved_plan(ward.seat(), ward.run())
     assert ward.exchange.asked == [plan_key(ward.digest, "plan.json")]
     assert ward.on_disk() == []
     assert ward.declined(ward.digest) == "not-approved"
@@ -130,7 +146,7 @@ def test_of_a_plan_over_the_budget_the_manifest_is_all_that_is_fetched(ward: War
     ward.publish()
     budget = {"epsilon": 1.0, "delta": 1e-6}
     with pytest.raises(OverBudgetError):
-        approved_plan(ward.seat(approved_digests=(ward.digest,), privacy_budget=budget))
+        approved_plan(ward.seat(approved_digests=(ward.digest,), privacy_budget=budget), ward.run())
     assert ward.on_disk() == []
     assert ward.declined(ward.digest) == "over-budget"
 
@@ -138,7 +154,7 @@ def test_of_a_plan_over_the_budget_the_manifest_is_all_that_is_fetched(ward: War
 def test_an_approved_plan_is_fetched_once_and_found_again_without_a_request(ward: Ward) -> None:
     ward.publish()
     for _ in range(2):
-        assert approved_plan(ward.seat(approved_digests=(ward.digest,))).digest == ward.digest
+        assert approved_plan(ward.seat(approved_digests=(ward.digest,)), ward.run()).digest == ward.digest
     asked = ward.exchange.asked
     assert asked.count(plan_key(ward.digest, "plan.json")) <= 2
     assert len([key for key in asked if key.endswith(".pb")]) == len(load_plan(ward.plan).files)
@@ -151,27 +167,31 @@ def test_a_plan_that_claims_more_than_the_hospitals_limit_is_declined_before_a_g
 ) -> None:
     digest = ward.publish(larger(3 << 20))
     with pytest.raises(RefusedError, match="max_plan_mb") as refusal:
-        approved_plan(ward.seat(digest, approved_digests=(digest,) if approved else (), max_plan_mb=2))
+        approved_plan(
+            ward.seat(digest, approved_digests=(digest,) if approved else (), max_plan_mb=2), ward.run(digest)
+        )
     assert refusal.value.code == "oversized"
     assert ward.exchange.asked == [plan_key(digest, "plan.json")]
     assert ward.on_disk() == []
     assert ward.declined(digest) == "oversized"
 
 
-def test_parts_that_share_a_file_are_counted_by_the_larger_claim(ward: Ward) -> None:
+def test_parts_that_claim_two_sizes_of_one_file_are_malformed_before_a_graph_is_fetched(ward: Ward) -> None:
     def shared(manifest: dict[str, Any]) -> None:
         manifest["train"]["merge"].update(file=manifest["train"]["work"]["file"], bytes=3 << 20)
 
     digest = ward.publish(shared)
     with pytest.raises(RefusedError) as refusal:
         fetch_plan(ward.seat(digest, max_plan_mb=2))
-    assert refusal.value.code == "oversized"
+    assert refusal.value.code == "malformed"
+    assert ward.exchange.asked == [plan_key(digest, "plan.json")]
+    assert ward.on_disk() == []
 
 
 def test_a_graph_with_more_bytes_than_its_manifest_says_leaves_nothing(ward: Ward) -> None:
     digest = ward.publish(larger(10))
     with pytest.raises(RefusedError) as refusal:
-        approved_plan(ward.seat(digest, approved_digests=(digest,)))
+        approved_plan(ward.seat(digest, approved_digests=(digest,)), ward.run(digest))
     assert refusal.value.code == "oversized"
     assert ward.on_disk() == []
     assert ward.declined(digest) == "oversized"
@@ -181,7 +201,7 @@ def test_a_graph_of_other_bytes_leaves_nothing(ward: Ward) -> None:
     digest = ward.publish(lambda manifest: manifest["train"]["work"].update(sha256="0" * 64))
     for _ in range(2):
         with pytest.raises(RefusedError) as refusal:
-            approved_plan(ward.seat(digest, approved_digests=(digest,)))
+            approved_plan(ward.seat(digest, approved_digests=(digest,)), ward.run(digest))
         assert refusal.value.code == "wrong-digest"
         assert ward.on_disk() == []
 
@@ -190,7 +210,7 @@ def test_a_manifest_larger_than_any_is_not_read(ward: Ward) -> None:
     digest = "a" * 64
     ward.shared.put_new(plan_key(digest, "plan.json"), b" " * (MAX_MANIFEST_BYTES + 1))
     with pytest.raises(RefusedError) as refusal:
-        approved_plan(ward.seat(digest))
+        approved_plan(ward.seat(digest), ward.run(digest))
     assert refusal.value.code == "oversized"
     assert ward.declined(digest) == "oversized"
 
@@ -202,7 +222,7 @@ def test_a_plan_that_does_not_fit_the_disk_is_told_before_it_is_fetched(
     full = shutil.disk_usage("/")._replace(free=1000)
     monkeypatch.setattr(plan_store.shutil, "disk_usage", lambda _: full)
     with pytest.raises(NoSpaceError, match="1000 are free"):
-        approved_plan(ward.seat(approved_digests=(ward.digest,)))
+        approved_plan(ward.seat(approved_digests=(ward.digest,)), ward.run())
     assert not [key for key in ward.exchange.asked if key.endswith(".pb")]
     assert ward.on_disk() == []
 
@@ -216,35 +236,20 @@ def test_a_hundred_plans_leave_a_bounded_number_and_never_the_newest_out(ward: W
     assert len(ward.on_disk()) == MOST_PLANS
 
 
-def open_run(ward: Ward) -> None:
-    message = RunMessage(
-        plan_digest=ward.digest,
-        epoch=1,
-        rounds=1,
-        quorum=1,
-        deadline_s=1,
-        join_deadline_s=1,
-        evaluate_every=1,
-        seed=1,
-        started="2026-05-01T10:00:00+00:00",
-    )
-    Channel("ward", "r1", COORDINATOR, ward.coordinator).write(ward.shared, message)
-
-
 def test_a_steward_without_a_network_asks_for_a_plan_and_the_next_start_fetches_it_once(ward: Ward) -> None:
     ward.publish()
-    open_run(ward)
+    Channel("ward", "r1", COORDINATOR, ward.coordinator).write(ward.shared, ward.run())
     work = ward.folder / "work"
     seat = ward.seat()
     with pytest.raises(ApprovalError):
-        approved_plan(seat)
+        approved_plan(seat, ward.run())
     unnamed = ward.settings(run="")
     assert pick_run(unnamed, ward.exchange, threading.Event()) is None  # declined, so passed over
     asked = CliRunner().invoke(command.app, ["show", ward.digest, "--work", str(work)])
     assert asked.exit_code != 0 and ward.on_disk() == []
     assert pick_run(unnamed, ward.exchange, threading.Event()) == "r1"
     with pytest.raises(ApprovalError):
-        approved_plan(seat)
+        approved_plan(seat, ward.run())
     assert ward.on_disk() == [ward.digest]
     assert pick_run(unnamed, ward.exchange, threading.Event()) is None
     shown = CliRunner().invoke(command.app, ["show", ward.digest, "--work", str(work)])

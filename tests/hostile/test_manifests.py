@@ -15,7 +15,7 @@ from wardround.errors import RefusedError
 from wardround.exchange.directory import DirectoryExchange
 from wardround.exchange.envelope import SigningKey
 from wardround.exchange.layout import COORDINATOR, Layout, plan_key
-from wardround.exchange.messages import DeclinedMessage
+from wardround.exchange.messages import DeclinedMessage, RunMessage
 from wardround.exchange.records import Channel
 from wardround.plan.consistency import SIGNATURES
 from wardround.plan.format import Manifest, Plan, digest_of, parse_manifest
@@ -47,7 +47,8 @@ def leaf(content: Content, part: str, side: str, name: str, place: int = 0) -> C
 
 def every_leaf(content: Content, change: Callable[[Content], None]) -> None:
     """Changes a leaf wherever it stands, so that parts still agree with each other."""
-    for part in [p for role, p in content["train"].items() if role != "secure"] + [content["weights_part"]]:
+    train = [part for role, part in content["train"].items() if role not in ("secure", "update_roles")]
+    for part in [*train, content["weights_part"]]:
         for side in ("arguments", "results"):
             for leaves in part[side].values():
                 for each in leaves:
@@ -123,6 +124,14 @@ HOSTILE: dict[str, Callable[[Content], object]] = {
     "limits for nothing": lambda m: m["train"]["secure"].update(bits=[8]),
     "a limit of no bits": lambda m: m["train"]["secure"].update(bits=[0]),
     "a modulus of 2^64": lambda m: m["train"]["secure"].update(modulus=[2**64]),
+    "a role for a leaf that is not summed": lambda m: m["train"]["update_roles"].update(correct="other"),
+    "a role for two leaves": lambda m: m["train"]["update_roles"].update(correct="0/num_examples"),
+    "a weight of many numbers": lambda m: m["train"]["update_roles"]["change"].update(
+        weight="1/0", value=["2"]
+    ),
+    "an estimate that is no state": lambda m: m["train"]["update_roles"]["change"].update(
+        clipping={"estimate": "x", "factor": 1.0, "plus": 0.0, "below": None, "ones": None, "count": None}
+    ),
     "fewer weights": lambda m: m["weights"].pop(),
     "weights in another order": lambda m: swap(m["weights"]),
     "a weight of another shape": lambda m: m["weights"][0].update(shape=[2, 64]),
@@ -292,11 +301,11 @@ def mutate(content: Content, path: tuple[Any, ...], how: str, odd: Any, other: A
     elif how == "reverse" and isinstance(owner[key], list):
         owner[key].reverse()
     elif how == "extra" and isinstance(owner[key], dict):
-        owner[key][str(odd)[:20]] = odd
+        owner[key][str(odd)[:20]] = copy.deepcopy(odd)
     elif how == "borrow":
         owner[key] = copy.deepcopy(other)
     else:
-        owner[key] = odd
+        owner[key] = copy.deepcopy(odd)
 
 
 def value_at(content: Any, path: tuple[Any, ...]) -> Any:
@@ -378,9 +387,20 @@ def test_a_hospital_declines_a_published_plan_with_a_hostile_manifest(
         work=tmp_path / "work",
         approved_digests=(digest,),
     )
+    run = RunMessage(
+        plan_digest=digest,
+        epoch=1,
+        rounds=2,
+        quorum=2,
+        deadline_s=60,
+        join_deadline_s=60,
+        evaluate_every=1,
+        seed=1,
+        started="2026-05-01T10:00:00+00:00",
+    )
     seat = take_seat(chosen, exchange, threading.Event()).bound_to(digest)
     with pytest.raises(RefusedError) as caught:
-        approved_plan(seat)
+        approved_plan(seat, run)
     assert caught.value.code == code
     channel = Channel("ward", "run", COORDINATOR, SigningKey.generate(), digest)
     said = channel.read(exchange.store(names.site("alder")), DeclinedMessage, seat.channel.author)

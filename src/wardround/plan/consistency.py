@@ -14,7 +14,7 @@ from wardround.plan.fields import MAX_ELEMENTS, MAX_GRAPHS_BYTES, elements
 from wardround.text import foreign
 
 if TYPE_CHECKING:
-    from wardround.plan.format import Leaf, Manifest, Part
+    from wardround.plan.format import Leaf, Manifest, Part, ProcessParts, UpdateRoles
     from wardround.recipe import Recipe
 
 SUM_KINDS = ("plain", "secure_bitwidth", "secure_max_input", "secure_modular")
@@ -47,6 +47,8 @@ def check_consistency(manifest: Manifest, recipe: Recipe) -> None:
     _check_dataset(roles["work"])
     _check_flow(roles)
     _check_secure(manifest)
+    if manifest.train.update_roles is not None:
+        _check_roles(manifest.train.update_roles, manifest.train)
     _check_model(manifest, recipe)
 
 
@@ -126,6 +128,21 @@ def _check_secure(manifest: Manifest) -> None:
             raise ValueError(f"secure: {len(bounds)} limits for {len(leaves)} tensors of kind {kind}")
         if any("int" not in leaf.dtype for leaf in leaves):
             raise ValueError(f"secure: a tensor of kind {kind} is not one of integers")
+
+
+def _check_roles(roles: UpdateRoles, parts: ProcessParts) -> None:
+    """What the author says of leaves is said of leaves that there are, each once; figures are one number."""
+    summed = {leaf.name: elements(leaf.shape) for leaf in parts.zero.results["sum"]}
+    state = {leaf.name: elements(leaf.shape) for leaf in parts.initialize.results["state"]}
+    bounds = [bound for mean in roles.means() for bound in mean.bounds()]
+    figures = [roles.loss_sum, roles.correct, roles.num_examples, *(mean.weight for mean in roles.means())]
+    figures += [name for bound in bounds for name in bound.figures()]
+    said = [*figures, *(name for mean in roles.means() for name in mean.value)]
+    if len(set(said)) != len(said) or not summed.keys() >= set(said):
+        raise ValueError("update_roles: names a leaf twice, or one that is not summed")
+    estimates = [bound.estimate for bound in bounds if bound.estimate is not None]
+    if any(summed[name] != 1 for name in figures) or any(state.get(name) != 1 for name in estimates):
+        raise ValueError("update_roles: a figure or an estimate is not one number of the sum or the state")
 
 
 def _check_model(manifest: Manifest, recipe: Recipe) -> None:

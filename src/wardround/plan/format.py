@@ -98,12 +98,16 @@ class NormBound(Frozen):
     counts the sites; `count` is 1 where the site has acted.
     """
 
-    estimate: str | None
+    estimate: Name | None
     factor: Annotated[float, Field(ge=0, le=1e3)]
     plus: Annotated[float, Field(ge=0, le=1e30)]
-    below: str | None = None
-    ones: str | None = None
-    count: str | None = None
+    below: Name | None = None
+    ones: Name | None = None
+    count: Name | None = None
+
+    def figures(self) -> Iterator[str]:
+        """The leaves of the sum that are one number each."""
+        yield from filter(None, (self.below, self.ones, self.count))
 
 
 class MeanRoles(Frozen):
@@ -112,10 +116,14 @@ class MeanRoles(Frozen):
     `clipping` bounds the Euclidean norm of all of a site's value, `zeroing` the largest of its absolute values.
     """
 
-    value: Annotated[tuple[str, ...], Field(min_length=1)]
-    weight: str
+    value: Annotated[tuple[Name, ...], Field(min_length=1, max_length=MAX_LEAVES)]
+    weight: Name
     clipping: NormBound | None = None
     zeroing: NormBound | None = None
+
+    def bounds(self) -> Iterator[NormBound]:
+        """Those of the two that there are."""
+        yield from filter(None, (self.clipping, self.zeroing))
 
 
 class UpdateRoles(Frozen):
@@ -126,9 +134,13 @@ class UpdateRoles(Frozen):
 
     change: MeanRoles
     gradient: MeanRoles | None = None
-    loss_sum: str
-    correct: str
-    num_examples: str
+    loss_sum: Name
+    correct: Name
+    num_examples: Name
+
+    def means(self) -> Iterator[MeanRoles]:
+        """The one mean or the two."""
+        yield from filter(None, (self.change, self.gradient))
 
 
 class ProcessParts(Frozen):

@@ -80,7 +80,7 @@ def test_of_a_plan_that_is_not_verified_every_meaning_is_the_authors_word(
 def test_of_a_verified_plan_the_page_says_what_verifying_does_not_cover(honest: Plan, tmp_path: Path) -> None:
     words = page(honest, "verified")
     assert "Not covered: the weights" in words and "seed 1 draws them" in words
-    assert "in this recipe: model logistic" in words
+    assert "in this recipe: " in words and "model logistic" in words
     extreme = claims(honest, tmp_path / "plan", algorithm__client__batch_size=1, rounds__quorum=1)
     assert "batches of 1 image" in page(extreme, "verified")
     assert "quorum of 1" in page(extreme, "verified")

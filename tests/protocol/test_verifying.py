@@ -22,7 +22,7 @@ from wardround.plan.format import Plan, load_plan
 from wardround.plan.verification import State, Verification
 from wardround.plan_store import publish_plan
 from wardround.site.approvals import basis_of_approval, how_approved, why_not_approved
-from wardround.site.context import Seat, take_seat
+from wardround.site.context import take_seat
 from wardround.site.plans import ApprovalError, UnverifiedError, approved_plan, find_run
 from wardround.site.settings import SiteSettings
 from wardround.site.verify_run import verify_run
@@ -78,9 +78,11 @@ class Ward:
         }
         return SiteSettings.model_validate(given | changes)
 
-    def seat(self, **changes: Any) -> Seat:
+    def approved(self, **changes: Any) -> Plan:
+        """What training asks for at its start."""
         seat = take_seat(self.settings(run="first", **changes), self.exchange, threading.Event())
-        return seat.bound_to(find_run(seat).plan_digest)
+        found = find_run(seat)
+        return approved_plan(seat.bound_to(found.plan_digest), found.run.message)
 
     def declined_with(self) -> str:
         told = Channel("ward", "first", COORDINATOR, self.coordinator, self.plan.digest)
@@ -114,17 +116,17 @@ def test_a_site_that_wants_verified_plans_declines_any_other_one_although_it_is_
     ward.found(state)
     ward.approve()
     with pytest.raises(UnverifiedError, match="verify: always") as caught:
-        approved_plan(ward.seat(verify="always"))
+        ward.approved(verify="always")
     assert caught.value.code == ward.declined_with() == "not-verified"
 
 
 def test_a_verified_plan_still_needs_its_approval(ward: Ward) -> None:
     ward.found("verified")
     with pytest.raises(ApprovalError, match="Verified: this is exactly FedAvg of logistic") as caught:
-        approved_plan(ward.seat(verify="always"))
+        ward.approved(verify="always")
     assert caught.value.code == "not-approved"
     assert "approved as verified" in ward.approve()
-    assert approved_plan(ward.seat(verify="always")).digest == ward.plan.digest
+    assert ward.approved(verify="always").digest == ward.plan.digest
 
 
 @pytest.mark.parametrize("verify", ["if-possible", "never"])
@@ -133,7 +135,7 @@ def test_without_a_compiler_an_approved_plan_runs_unverified_unless_the_settings
 ) -> None:
     ward.approve()
     with caplog.at_level("INFO"):
-        approved_plan(ward.seat(verify=verify))
+        ward.approved(verify=verify)
     assert "Not verified" in caplog.text and "could encode images" in caplog.text
     assert "Approved as: not-verified" in caplog.text
     assert not (ward.work / "verifications").exists()

@@ -1,38 +1,18 @@
-"""An open round, checked before anything runs: its words, then the broadcast's size, bytes and shapes."""
+"""The broadcast of an open round, checked before anything runs: its size, bytes, shapes and values."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
 from wardround.errors import RefusedError
-from wardround.exchange.envelope import TensorFile
 from wardround.exchange.errors import OversizedError
-from wardround.exchange.messages import RoundMessage
 from wardround.exchange.records import file_spec
 from wardround.exchange.tensors import TensorSpec, expected_size, read_tensors
 from wardround.plan.process import Tensors
 from wardround.plan.program import Program
 from wardround.site.context import Seat
-from wardround.site.hear import hear_round
+from wardround.site.invitation import Invitation
 from wardround.text import foreign
-
-
-@dataclass(frozen=True)
-class Invitation:
-    """A round that the coordinator opened; `name` and `file` are its broadcast, `digest` the SHA-256 of `round.json`."""
-
-    number: int
-    message: RoundMessage
-    name: str
-    file: TensorFile
-    digest: str
-
-
-def read_invitation(seat: Seat, number: int) -> Invitation:
-    """The signed description of an open round. Raises RefusedError, EquivocationError."""
-    record = hear_round(seat, number)
-    return Invitation(number, record.message, *record.file("broadcast"), record.digest)
 
 
 def read_broadcast(seat: Seat, program: Program, invitation: Invitation) -> Tensors:

@@ -12,9 +12,9 @@ from wardround.exchange.messages import OutcomeMessage, RoundMessage, RunMessage
 from wardround.recipe import Recipe
 from wardround.recipe.bounds import MORE_THAN_APPROVED, last_round, why_beyond
 from wardround.site.answers import Answer, Answers
-from wardround.site.check import Invitation
 from wardround.site.context import Seat
 from wardround.site.hear import hear
+from wardround.site.invitation import Invitation
 
 
 def why_run_beyond(run: RunMessage, recipe: Recipe) -> str | None:

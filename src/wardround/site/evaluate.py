@@ -24,10 +24,11 @@ from wardround.plan.process import Tensors
 from wardround.plan.program import Program
 from wardround.recipe import Recipe
 from wardround.recipe.bounds import MORE_THAN_APPROVED, last_round
-from wardround.site.check import Invitation, read_broadcast, read_invitation
+from wardround.site.check import read_broadcast
 from wardround.site.context import Seat, take_seat
 from wardround.site.data import ShardedData
 from wardround.site.hear import hear
+from wardround.site.invitation import Invitation, read_invitation
 from wardround.site.plans import approved_plan, find_run
 from wardround.site.settings import SiteSettings
 

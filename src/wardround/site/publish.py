@@ -18,8 +18,8 @@ from wardround.exchange.messages import Seen, UpdateMessage
 from wardround.exchange.records import save_tensors
 from wardround.exchange.store import put_idempotent, upload_idempotent
 from wardround.plan.process import Tensors
-from wardround.site.check import Invitation
 from wardround.site.context import Seat
+from wardround.site.invitation import Invitation
 
 _MESSAGE = "update.json"
 

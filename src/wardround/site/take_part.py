@@ -11,7 +11,7 @@ from wardround.exchange.waiting import stop_if_asked
 from wardround.plan.format import Plan
 from wardround.plan.program import Program
 from wardround.site.answers import Answer, Answers
-from wardround.site.check import Invitation, read_broadcast, read_invitation
+from wardround.site.check import read_broadcast
 from wardround.site.choose import is_closed, newest_round, wait_for_round
 from wardround.site.compare import compare_outcome
 from wardround.site.context import Seat
@@ -19,6 +19,7 @@ from wardround.site.covered import check_round
 from wardround.site.described import Described
 from wardround.site.evidence import refuse_if_accused
 from wardround.site.hear import hear
+from wardround.site.invitation import Invitation, read_invitation
 from wardround.site.plans import approved_plan, find_run
 from wardround.site.publish import Finished, find_finished, forget, is_published, keep, publish
 from wardround.site.train import Data, make_update

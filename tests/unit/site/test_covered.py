@@ -17,9 +17,9 @@ from wardround.exchange.records import Channel, Peer
 from wardround.recipe import Recipe
 from wardround.recipe.bounds import last_round, why_beyond
 from wardround.site.answers import Answer, Answers
-from wardround.site.check import Invitation
 from wardround.site.context import Seat
 from wardround.site.covered import check_round
+from wardround.site.invitation import Invitation
 from wardround.site.settings import SiteSettings
 
 COORDINATOR, SITE = SigningKey.generate(), SigningKey.generate()

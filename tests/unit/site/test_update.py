@@ -16,9 +16,10 @@ from wardround.exchange.messages import RoundMessage, Seen
 from wardround.exchange.records import Channel, Peer
 from wardround.exchange.tensors import TensorSpec
 from wardround.exchange.waiting import SilentWatch
-from wardround.site.check import Invitation, sent_spec
+from wardround.site.check import sent_spec
 from wardround.site.choose import PatienceError, newest_round, wait_for_round
 from wardround.site.context import Seat
+from wardround.site.invitation import Invitation
 from wardround.site.publish import find_finished, is_published, keep, publish
 from wardround.site.settings import SiteSettings
 from wardround.site.train import check_shape

@@ -2,12 +2,17 @@
 
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from federation import SITES, Federation
 
+from wardround.cli.steps_site import local_page
+from wardround.cli.steps_site import write_report as write_evaluation
 from wardround.exchange.directory import DirectoryExchange
 from wardround.imaging.burned_in.verdict import Outcome, Suspicion, Verdict
 from wardround.imaging.deid.folder import Job, deidentify_folder
@@ -21,6 +26,7 @@ from wardround.imaging.sources.spool import opened
 from wardround.imaging.statistics.report import OWN_FILE, write_outside_report, write_report
 from wardround.imaging.writer import Grey, Origin, write_dx
 from wardround.private_files import keep_private, tighten
+from wardround.site.evaluate import evaluate
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -144,3 +150,29 @@ def test_no_link_is_followed_when_rights_are_taken(tmp_path: Path) -> None:
     assert (tmp_path / "else").stat().st_mode & 0o777 == 0o666
     assert (tmp_path / "open").stat().st_mode & 0o777 == 0o777
     assert (tmp_path / "folder").stat().st_mode & 0o777 == 0o700
+
+
+def test_what_a_site_trains_and_evaluates_leaves_nothing_for_others(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert [actor.wait() for actor in federation.start_all()] == [0, 0, 0, 0]
+    for site in SITES:
+        settings = federation.site_settings(site)
+        for name, value in federation.world.environment(site).items():
+            monkeypatch.setenv(name, value)
+        found = evaluate(settings)
+        folder = settings.work / found.federation / found.site / found.run
+        write_evaluation(folder, found, local_page(found))
+        names = {path.name for path in folder.rglob("*")}
+        assert {"report.json", "report.html"} <= names
+        assert open_to_others(settings.work / found.federation) == []
+
+
+def test_the_command_line_is_private_whatever_it_is_asked() -> None:
+    program = (
+        "import os; from wardround import cli\n"
+        "cli.LazyGroup = lambda **_: lambda **_: print(oct(os.umask(0)))\n"
+        "cli.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "0o77\n"

@@ -6,7 +6,7 @@ BIN := .venv/bin
 LOCK := $(UV) pip compile --quiet pyproject.toml --generate-hashes --python-version 3.11 \
 	--no-header --no-emit-index-url --no-emit-find-links
 
-.PHONY: help demo test lint format golden check-golden locks bench images images-push images-lock sbom cluster-up cluster-down demo-cluster clean
+.PHONY: help demo test fuzz lint format golden check-golden locks bench images images-push images-lock sbom cluster-up cluster-down demo-cluster clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -16,6 +16,9 @@ demo: .venv/ready ## A federation on this machine; ARGS="--rounds 5" passes opti
 
 test: .venv/ready ## All tests; ARGS="tests/unit -k name" selects
 	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+
+fuzz: .venv/ready .fuzz/ready ## Fuzz one parser of foreign bytes; PARSER="DICOM object" SECONDS=600, names in tests/hostile/parsers.py
+	PYTHONPATH=.fuzz $(BIN)/python tests/hostile/fuzz.py "$(or $(PARSER),envelope)" $(or $(SECONDS),60)
 
 lint: .venv/ready ## Style, types, import rules
 	$(BIN)/ruff check .
@@ -78,6 +81,7 @@ locks: $(UV) ## Resolve all locks anew (hashes, no addresses)
 		| $(LOCK) --extra mlflow-server -c /dev/stdin --override locks/mlflow.without.txt --no-annotate \
 			-o locks/mlflow.txt
 	$(LOCK) --group sbom -o locks/sbom.txt
+	$(LOCK) --group fuzz -o locks/fuzz.txt
 	$(LOCK) --extra compiler -o locks/compiler.txt
 
 .venv/ready: locks/main.txt pyproject.toml | $(UV)
@@ -91,9 +95,13 @@ locks: $(UV) ## Resolve all locks anew (hashes, no addresses)
 	$(UV) pip sync --quiet --require-hashes --python .venv-sbom/bin/python locks/sbom.txt
 	@touch $@
 
+.fuzz/ready: locks/fuzz.txt .venv/ready
+	$(UV) pip install --quiet --require-hashes --python $(BIN)/python --target .fuzz -r locks/fuzz.txt
+	@touch $@
+
 .tools/bin/uv:
 	$(PYTHON) -m venv .tools
 	.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 clean: ## Remove environments and caches (not .wardround, which holds runs)
-	rm -rf .venv .venv-sbom .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .venv-sbom .fuzz .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

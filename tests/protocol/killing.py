@@ -99,6 +99,9 @@ class DeadlyStore:
     def exists(self, key: str) -> bool:
         return self.inner.exists(key)
 
+    def sha256(self, key: str, *, limit: int) -> str:
+        return self.inner.sha256(key, limit=limit)
+
     def list(self, prefix: str) -> Iterator[str]:
         return self.inner.list(prefix)
 

@@ -47,7 +47,7 @@ def leaves(
 
 @pytest.mark.parametrize(
     "changes",
-    [{"rounds": 1001}, {"rounds": 2**40}, {"evaluate_every": 0}, {"evaluate_every": 2}, {"seed": 2}],
+    [{"rounds": 1001}, {"evaluate_every": 0}, {"evaluate_every": 2}, {"seed": 2}],
     ids=str,
 )
 def test_a_run_that_goes_beyond_the_recipe_is_declined_before_joining(
@@ -87,7 +87,9 @@ def test_a_steward_may_approve_a_plan_for_so_many_runs(
         "steward_keys": (steward.public.text,),
         "approved_digests": (),
     }
-    write_approval(folder, attacked.digest, sign_approval(attacked.digest, FEDERATION, "alder", steward, 1))
+    write_approval(
+        folder, attacked.digest, sign_approval(attacked.digest, FEDERATION, "alder", steward, runs=1)
+    )
     coordinator.open()
     with alder.playing():
         coordinator.invite(1)
@@ -100,7 +102,9 @@ def test_a_steward_may_approve_a_plan_for_so_many_runs(
     with pytest.raises(UnwantedPlanError) as caught:
         site.play()
     assert caught.value.code == "runs-used-up"
-    write_approval(folder, attacked.digest, sign_approval(attacked.digest, FEDERATION, "alder", steward, 2))
+    write_approval(
+        folder, attacked.digest, sign_approval(attacked.digest, FEDERATION, "alder", steward, runs=2)
+    )
     with site.playing():
         again.invite(1)
         again.claim("alder", 1)
@@ -116,7 +120,7 @@ def test_a_steward_may_approve_a_plan_for_so_many_runs(
         (1, {"splits": ("test",)}),
         (1, {"splits": ("validation", "test")}),
         (1, {"purpose": "evaluate", "splits": ("test",)}),
-        (1, {"purpose": "evaluate", "splits": ("test", "validation", "test")}),
+        (1, {"purpose": "evaluate", "splits": ("test", "validation")}),
         (1, {"model": 1}),
         (1, {"model": 2**50}),
         (3004, {"previous": SOME_DIGEST, "model": 0, "splits": ()}),

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from federation import FEDERATION, Federation, World
+from federation import FEDERATION, Federation
 from hand import HandSite
-from hand_coordinator import HandCoordinator, LiveSite, sha256
+from hand_coordinator import HandCoordinator, LiveSite, remove, sha256
 
 from wardround.errors import RefusedError
 from wardround.exchange.envelope import Binding, SigningKey, canonical, open_envelope
@@ -237,7 +237,7 @@ def test_a_round_that_is_opened_anew_is_not_answered_again(
     interrupted.overwrite(message, 1, tensors=files)
     own = interrupted.federation.exchange("alder").store(Layout(FEDERATION).site("alder"))
     key = interrupted.channel.where(UpdateMessage, 1)
-    remove(interrupted.federation.world, "alder", key)  # whoever runs the server can
+    remove(interrupted.federation.world, Layout(FEDERATION).site("alder"), key)  # whoever runs the server can
     assert ends(alder).code == "equivocation"
     assert not own.exists(key)
     files_found = convicted(alder)
@@ -246,17 +246,6 @@ def test_a_round_that_is_opened_anew_is_not_answered_again(
             opened(alder.federation, files_found[f"{each}-rounds_000001_round.json"]).read(RoundMessage)
             == message
         )
-
-
-def remove(world: World, site: str, key: str) -> None:
-    from minio import Minio
-
-    from wardround.exchange.settings import from_environment
-
-    settings = from_environment(world.address, world.environment(site))
-    secret = settings.secret_key.get_secret_value()
-    client = Minio(settings.host, access_key=settings.access_key, secret_key=secret, secure=False)
-    client.remove_object(Layout(FEDERATION).site(site), key)
 
 
 def test_an_altered_list_of_members_ends_every_later_run_of_its_epoch_too(
@@ -396,8 +385,8 @@ def unsigned(coordinator: HandCoordinator) -> bytes:
 
 
 def flooded(coordinator: HandCoordinator) -> bytes:
-    refusal = Refusal(site="alder", code="x", detail="\x1b[2J\u202e" * 300)
-    outcome = OutcomeMessage(status="failed", model=0, accepted=(), refused=(refusal,) * 2000, missing=())
+    refusal = Refusal(site="alder", code="x", detail="\x1b[2J\u202e" * 50)
+    outcome = OutcomeMessage(status="failed", model=0, accepted=(), refused=(refusal,) * 500, missing=())
     return coordinator.channel.seal(outcome, 1)
 
 

@@ -11,10 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from federation import FEDERATION, SITES, Federation
+from federation import FEDERATION, SITES, Federation, World
 from minio import Minio
 
 from wardround.coordinator.open import rules_of
+from wardround.exchange.bucket_policy import nobody_deletes
 from wardround.exchange.layout import COORDINATOR, Layout
 from wardround.exchange.membership import members_key
 from wardround.exchange.messages import (
@@ -154,12 +155,13 @@ class HandCoordinator:
         return sha256(data)
 
     def overwrite_bytes(self, key: str, data: bytes) -> None:
-        """The same with any bytes under any key of the federation's bucket."""
-        world = self.federation.world
-        settings = from_environment(world.address, world.environment(COORDINATOR))
-        secret = settings.secret_key.get_secret_value()
-        client = Minio(settings.host, access_key=settings.access_key, secret_key=secret, secure=False)
-        client.put_object(Layout(FEDERATION).federation, key, io.BytesIO(data), len(data))
+        """The same with any bytes under any key of the federation's bucket, and nothing that tells of those before.
+
+        Whoever owns a bucket can remove versions; and there are servers that keep none.
+        """
+        bucket = Layout(FEDERATION).federation
+        client = remove(self.federation.world, bucket, key)
+        client.put_object(bucket, key, io.BytesIO(data), len(data))
 
     def seal(self, message: Message, round: int | None = None, **files: Any) -> bytes:
         """The signed bytes of anything."""
@@ -197,6 +199,22 @@ class LiveSite:
             finally:
                 self.stop.set()
                 self.stop = threading.Event()
+
+
+def remove(world: World, bucket: str, key: str) -> Minio:
+    """Removes every version of an object, and returns the client that did.
+
+    The policy of a bucket forbids that, and its owner can take the policy away: a coordinator its own bucket's, and of
+    any bucket whoever runs the server.
+    """
+    settings = from_environment(world.address, world.environment(COORDINATOR))
+    secret = settings.secret_key.get_secret_value()
+    client = Minio(settings.host, access_key=settings.access_key, secret_key=secret, secure=False)
+    client.delete_bucket_policy(bucket)
+    for each in list(client.list_objects(bucket, key, include_version=True)):
+        client.remove_object(bucket, key, version_id=each.version_id)
+    client.set_bucket_policy(bucket, nobody_deletes(bucket))
+    return client
 
 
 def sha256(data: bytes) -> str:

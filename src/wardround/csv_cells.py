@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import TextIO
 
-from wardround.text import foreign
+from wardround.text import for_cell
 
 # Longer than a path can be (Linux: 4096 bytes); all of a name is needed to find its file.
 _LIMIT = 1 << 16
@@ -30,7 +30,7 @@ def write_rows(stream: TextIO, rows: Iterable[Iterable[object]]) -> None:
 
 def cell(value: object) -> str:
     """A value as it is written."""
-    text = _FOLLOWS.sub(r"\1'", foreign(value, _LIMIT))
+    text = _FOLLOWS.sub(r"\1'", for_cell(value, _LIMIT))
     return f"'{text}" if _BEGINS.match(text) else text
 
 

@@ -76,6 +76,11 @@ def for_html(text: object, limit: int = 10 * LIMIT) -> str:
     return f"<bdi>{shown}</bdi>" if any(map(_is_right_to_left, shown)) else shown
 
 
+def for_cell(text: object, limit: int = LIMIT) -> str:
+    """`foreign` for a cell of a table that programs read (`csv_cells`): right-to-left letters and all spaces stay."""
+    return _line(str(text), limit, right_to_left=True, spaces=True)
+
+
 def is_plain(text: str, limit: int = LIMIT) -> bool:
     """Whether all of a text is shown as it is, on pages at least (right-to-left letters are legal)."""
     return _line(text, limit, right_to_left=True) == text

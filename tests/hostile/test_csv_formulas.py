@@ -7,7 +7,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from wardround.csv_cells import cell, plain, write_rows
@@ -19,6 +19,7 @@ from wardround.imaging.sources.archive import Parcel, Unfetched
 from wardround.imaging.sources.errors import Why
 from wardround.imaging.sources.spool import Spool
 from wardround.imaging.workspace import REFUSALS, read_refusals, write_refusals
+from wardround.text import for_cell
 
 # What a spreadsheet may take for the beginning of a formula, in the width of any script.
 SIGNS = "=+-@＝＋－＠﹦﹢﹣﹫−"
@@ -85,14 +86,16 @@ def test_another_delimiter_makes_no_formula_either(attack: str, delimiter: str) 
     assert not any(begins_a_formula(each) for each in row)
 
 
+@example("شعاعي  = ראש;-1")
 @given(
     st.text(st.characters(categories=("L", "N", "P", "S")) | st.sampled_from(SIGNS + " ';,|\""), max_size=40)
 )
 def test_what_was_written_is_read_as_it_was(text: str) -> None:
+    assume(for_cell(text) == text)
     assert plain(cell(text)) == text
 
 
-@pytest.mark.parametrize("attack", [*ATTACKS, "=1.dcm", "-x/=y.dcm"])
+@pytest.mark.parametrize("attack", [*(each for each in ATTACKS if "\0" not in each), "=1.dcm", "-x/=y.dcm"])
 def test_names_of_refused_files_are_no_formulas_and_can_be_found_again(attack: str, tmp_path: Path) -> None:
     write_refusals(tmp_path, [Refused(path=attack, reason=Reason.EMPTY)])
     header, row = csv.reader((tmp_path / REFUSALS).open(encoding="utf-8", newline=""))

@@ -48,7 +48,7 @@ def test_a_table_larger_than_any_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "labels.csv"
     with path.open("wb") as file:
         file.truncate(MAX_BYTES + 1)
-    with pytest.raises(ConfigurationError, match="limit"):
+    with pytest.raises(ConfigurationError, match="so large"):
         read_rows(path, "utf-8")
 
 

@@ -104,11 +104,14 @@ def load_split(folder: Path, split: str) -> Arrays:
     with _parsing(split):
         # The files have as many records as they should (`_check_records`).
         for batch, classes in _batches(files, info).as_numpy_iterator():
+            # Before they become int32, in which others look like these.
+            if not 0 <= classes.min() <= classes.max() < len(info.labels):
+                raise DatasetError(f"split {split!r} holds labels that are none; write it again")
             images[filled : filled + len(classes)] = batch
             labels[filled : filled + len(classes)] = classes
             filled += len(classes)
-    if filled != count or (count and not 0 <= labels.min() <= labels.max() < len(info.labels)):
-        raise DatasetError(f"split {split!r} holds other records than are listed; write it again")
+    if filled != count:
+        raise DatasetError(f"split {split!r} holds {filled} records, {count} are listed; write it again")
     return Arrays(images, labels)
 
 
@@ -122,7 +125,7 @@ def stream_split(folder: Path, split: str) -> Iterator[tuple[np.ndarray, int]]:
     with _parsing(split):
         for image, label in _batches(files, info).unbatch().as_numpy_iterator():
             if not 0 <= label < len(info.labels):
-                raise DatasetError(f"split {split!r} holds other records than are listed; write it again")
+                raise DatasetError(f"split {split!r} holds labels that are none; write it again")
             yield image, int(label)
 
 
@@ -231,7 +234,7 @@ def _batches(files: list[str], info: DatasetInfo) -> tf.data.Dataset:
     def parse(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         batch = tf.io.parse_example(serialized, spec)
         flat = tf.io.decode_raw(batch["image"], info.dtype)
-        return tf.reshape(flat, [tf.shape(batch["label"])[0], *info.shape]), tf.cast(batch["label"], tf.int32)
+        return tf.reshape(flat, [tf.shape(batch["label"])[0], *info.shape]), batch["label"]
 
     records = tf.data.TFRecordDataset(files, buffer_size=8 << 20)
     plain = tf.autograph.experimental.do_not_convert(

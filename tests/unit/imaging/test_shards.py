@@ -78,7 +78,7 @@ def test_a_description_that_points_outside_its_folder_is_refused(tmp_path: Path,
     content = json.loads((tmp_path / "dataset.json").read_text())
     content["splits"]["train"]["files"][0]["name"] = name
     (tmp_path / "dataset.json").write_text(json.dumps(content))
-    with pytest.raises(DatasetError, match="name"):
+    with pytest.raises(DatasetError, match="tfrecord"):
         DatasetInfo.load(tmp_path)
 
 

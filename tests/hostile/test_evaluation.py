@@ -190,19 +190,14 @@ def below_nothing(update: dict[str, np.ndarray]) -> None:
     update[f"{PREFIX}histogram"][0, 0, 7] -= 1
 
 
-def more_hits_than_examples(update: dict[str, np.ndarray]) -> None:
-    update[f"{PREFIX}correct"] += 1
-
-
 def test_a_site_whose_evaluation_cannot_be_is_refused_and_every_round_goes_on(
     federation: Federation, tmp_path: Path
 ) -> None:
-    federation.changes = {"rounds": 3}
     cedar = HandSite(federation, "cedar", tmp_path)
     others = [federation.start_coordinator(), federation.start_site("alder"), federation.start_site("birch")]
     cedar.join(examples={"train": 33, "validation": 33, "test": 33})
     cedar.answer(1)
-    for number, lie in enumerate((too_many, below_nothing, more_hits_than_examples), 2):
+    for number, lie in enumerate((too_many, below_nothing), 2):
         opened = cedar.wait_round(number)
         update = {name: value.copy() for name, value in cedar.zeros(opened).items()}
         lie(update)

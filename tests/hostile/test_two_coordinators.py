@@ -71,7 +71,7 @@ def test_a_download_that_the_deadline_finds_under_way_costs_the_round_nothing(
 ) -> None:
     federation.changes = {"rounds": 2, "deadline_s": 5}
     *hands, cedar = hand_sites(federation, tmp_path, ("alder", "birch", "cedar"))
-    began, go_on, original = threading.Event(), threading.Event(), s3._blocks
+    began, go_on, original = threading.Event(), threading.Event(), s3.blocks
 
     def slowly(response: Any, key: str, limit: int) -> Iterator[bytes]:
         yield from original(response, key, limit)
@@ -79,7 +79,7 @@ def test_a_download_that_the_deadline_finds_under_way_costs_the_round_nothing(
             began.set()
             go_on.wait(60)  # its `.part` lies in the round's folder
 
-    monkeypatch.setattr(s3, "_blocks", slowly)
+    monkeypatch.setattr(s3, "blocks", slowly)
     with coordinator(federation, monkeypatch):
         for hand in (*hands, cedar):
             hand.join(examples=EXAMPLES)

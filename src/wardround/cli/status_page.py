@@ -17,8 +17,9 @@ def status_page(found: RunStatus) -> Group:
 
 def links(parts: list[KubeflowRun], model: str | None) -> list[str]:
     """Where to look on, a line each: whole, for a terminal would break an address in two."""
-    found = [foreign(f"{part.state.lower()}  {part.name}  {part.link}", _LINK) for part in parts]
-    return [*found, *([foreign(f"model  {model}", _LINK)] if model is not None else [])]
+    rows = [[part.state.lower(), part.name, part.link] for part in parts]
+    rows += [["model", model]] if model is not None else []
+    return ["  ".join(foreign(cell, _LINK) for cell in row) for row in rows]
 
 
 def _facts(found: RunStatus) -> Table:

@@ -72,7 +72,7 @@ def test_pipelines_compile_with_the_images_of_that_lock(own_lock: Path, tmp_path
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "out")], check=True, cwd=ROOT)
     text = (tmp_path / "out" / "site.yaml").read_text()
     assert set(yaml_images(text)) == {
-        references("b")[name] for name in ("train", "preprocess", "coordinator")
+        references("b")[name] for name in ("compile", "preprocess", "train", "coordinator")
     }
 
 

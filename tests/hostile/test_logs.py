@@ -105,9 +105,9 @@ def test_a_graph_that_fails_with_images_in_its_words_leaves_class_and_place_in_t
 ) -> None:
     done = hospital.wardround("site", "train", "--settings", str(hospital.settings))
     told = done.stdout + done.stderr
-    assert done.returncode == 1 and "InvalidArgumentError at wardround." in told
+    assert done.returncode == 1 and "graphs/work.pb failed while it ran (InvalidArgumentError)" in told
     assert pixels_in(told) == [] and not [word for word in WORDS if word in told], told
-    assert "library-failed" in done.stderr.splitlines()[-1]
+    assert "graph-failed" in done.stderr.splitlines()[-1]
     assert pixels_in(hospital.said()) == []
 
 

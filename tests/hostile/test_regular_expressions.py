@@ -6,11 +6,13 @@ work a millisecond.
 """
 
 import ast
+import importlib
 import itertools
 import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -25,19 +27,25 @@ def trees() -> Iterator[tuple[Path, ast.Module]]:
 
 
 def patterns() -> Iterator[tuple[str, str | bytes, bool]]:
-    """(file:line, pattern, whether it is searched for anywhere in a text); an f-string's fields stand for an x."""
+    """(file:line, pattern, whether it is searched for anywhere in a text)."""
     for path, tree in trees():
+        names = {
+            id(node.value): ast.unparse(node.targets[0]) for node in tree.body if isinstance(node, ast.Assign)
+        }
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and is_of_re(node.func):
-                yield f"{path}:{node.lineno}", text_of(node.args[0]), is_searched(path, node.func.attr)  # type: ignore[attr-defined]
+                searched = is_searched(path, node.func.attr, names.get(id(node), ""))  # type: ignore[attr-defined]
+                yield f"{path}:{node.lineno}", text_of(path, node.args[0]), searched
 
 
-def is_searched(path: Path, called: str) -> bool:
-    """A pattern that only has to match as a whole begins at one place."""
+def is_searched(path: Path, called: str, name: str) -> bool:
+    """A pattern that only has to match at a text's begin, or as a whole, is tried at one place."""
     if called != "compile":
         return called not in ("match", "fullmatch")
-    text = (SOURCE / path).read_text("utf-8")
-    return re.search(r"\.(search|sub|split|findall|finditer)\(", text) is not None
+    # One that is only passed on, or has no name of its own, may be searched for.
+    text, uses = (SOURCE / path).read_text("utf-8"), rf"(?<!\w){name}\b"
+    anchored = re.findall(rf"{uses}\.(?:match|fullmatch)\(", text)
+    return not name or len(anchored) < len(re.findall(uses, text)) - 1
 
 
 def is_of_re(called: ast.expr) -> bool:
@@ -45,14 +53,22 @@ def is_of_re(called: ast.expr) -> bool:
     return is_attribute and called.value.id == "re" and called.attr in CALLS  # type: ignore[attr-defined]
 
 
-def text_of(node: ast.expr) -> str | bytes:
+def text_of(path: Path, node: ast.expr) -> str | bytes:
+    """A pattern written out, or built of its module's constants; an f-string's other fields stand for an x."""
     if isinstance(node, ast.Constant):
         return node.value  # type: ignore[return-value]
-    if isinstance(node, ast.JoinedStr):
-        return "".join(str(part.value) if isinstance(part, ast.Constant) else "x" for part in node.values)
+    try:
+        return eval(compile(ast.Expression(node), str(path), "eval"), dict(vars(module_at(path))))  # type: ignore[no-any-return]
+    except NameError:
+        if isinstance(node, ast.JoinedStr):
+            return "".join(str(part.value) if isinstance(part, ast.Constant) else "x" for part in node.values)
     raise AssertionError(
-        f"line {node.lineno}: a pattern that is made while running cannot be tested; write it out"
+        f"{path}:{node.lineno}: a pattern that is made while running cannot be tested; write it out"
     )
+
+
+def module_at(path: Path) -> ModuleType:
+    return importlib.import_module(".".join(("wardround", *path.with_suffix("").parts)))
 
 
 FOUND = list(patterns())

@@ -74,7 +74,7 @@ def test_a_selection_is_a_mapping_or_a_yaml_file_that_holds_one(tmp_path: Path) 
     wanted = {"modalities": ["CR"], "since": date(2020, 1, 1)}
     for select in (wanted, str(path)):
         assert SiteSettings.model_validate({**REST, **FOLDERS, "select": select}).select == wanted
-    with pytest.raises(ValueError, match="neither a mapping nor a YAML file"):
+    with pytest.raises(ValueError, match="neither a mapping nor the path of a YAML file"):
         SiteSettings.model_validate({**REST, **FOLDERS, "select": str(tmp_path / "nowhere")})
 
 

@@ -13,6 +13,7 @@ from wardround.plan.data import Array, Pipeline
 from wardround.plan.format import Part
 from wardround.plan.graph_errors import malformed
 from wardround.plan.reviewed_graph import ReviewedGraph
+from wardround.private_process import withhold
 from wardround.text import foreign
 
 v1 = tf.compat.v1
@@ -79,7 +80,9 @@ class GraphRunner:
                 self._session.run(_inside(self._part.initialize_op))
             values = self._session.run([_inside(name) for name in fetches], named)
         except (tf.errors.OpError, ValueError, TypeError, KeyError) as error:
-            # From None: TensorFlow's own words quote the values that a tensor holds, which may be a patient's pixels.
+            # TensorFlow's own words quote the values that a tensor holds, which may be a patient's pixels: they go
+            # where a hospital keeps them for itself, and `from None` out of every traceback.
+            withhold(error)
             raise RefusedError(
                 f"{self._part.file} failed while it ran ({type(error).__name__})", code="graph-failed"
             ) from None

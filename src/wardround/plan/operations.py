@@ -129,7 +129,7 @@ _OWN_DATASET = """
     ZipDataset(output_types,output_shapes,N)
 """
 
-_ENTRY = re.compile(r"(\w+)\(([\w,]*)\)")
+_ENTRY = re.compile(r"\b(\w+)\(([\w,]*)\)")
 
 # Operation → its attributes. Not among them, though TensorFlow has them: names of resources that graphs share,
 # settings of its runtime (`config_proto`, `executor_type`, threads), serialized options and debug texts.

@@ -77,6 +77,8 @@ def interrupt(folder: Path, at: str, number: signal.Signals, *options: str) -> t
         text=True,
         env=environment(),
         cwd=REPOSITORY,
+        # Of a shell that was told to go on in the background, processes inherit that Ctrl-C means nothing.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         said = []
         for line in process.stdout or ():

@@ -21,7 +21,7 @@ def test_a_norm_is_finite_where_the_values_are(value: np.ndarray) -> None:
     assert np.isfinite(norm(value)) == np.isfinite(value).all()
     if np.isfinite(value).all():
         np.testing.assert_allclose(
-            norm(value), np.linalg.norm(value.astype(np.float64)), rtol=1e-5, atol=1e-30
+            norm(value), np.linalg.norm(value.astype(np.float64)), rtol=1e-5, atol=1e-18
         )
 
 

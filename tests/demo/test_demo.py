@@ -70,15 +70,14 @@ def left_of(folder: Path) -> Iterator[str]:
 
 def interrupt(folder: Path, at: str, number: signal.Signals, *options: str) -> tuple[int, str]:
     """Starts the demo, sends a signal when it prints `at`; its exit code and all that it said."""
+    # From a shell that runs it in the background, a process inherits that Ctrl-C means nothing.
     with subprocess.Popen(
-        command(folder, *options),
+        ["env", "--default-signal=INT", *command(folder, *options)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         env=environment(),
         cwd=REPOSITORY,
-        # Of a shell that was told to go on in the background, processes inherit that Ctrl-C means nothing.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         said = []
         for line in process.stdout or ():

@@ -36,6 +36,8 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # O_NONBLOCK: a FIFO must not hang us
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _BLOCK = 1 << 20
+# Folders inside each other that are looked into: our keys have six. Each costs a level of recursion and a descriptor.
+_DEEPEST = 32
 # Reading from or through something that is not what its name says: the same as not being there.
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO)
 
@@ -72,12 +74,12 @@ class DirectoryStore:
 
     def download(self, key: str, target: Path, *, limit: int) -> None:
         with self._open(key, limit) as file, whole_file(target) as out:
-            copyfileobj(file, out, _BLOCK)
+            out.writelines(_blocks(file, key, limit))
 
     def sha256(self, key: str, *, limit: int) -> str:
         digest = hashlib.sha256()
         with self._open(key, limit) as file:
-            while block := file.read(_BLOCK):
+            for block in _blocks(file, key, limit):
                 digest.update(block)
         return digest.hexdigest()
 
@@ -204,6 +206,16 @@ class DirectoryStore:
                 os.unlink(part, dir_fd=folder)
 
 
+def _blocks(file: BinaryIO, key: str, limit: int) -> Iterator[bytes]:
+    """The content of a file, which may grow since it was measured. Raises OversizedError."""
+    read = 0
+    while block := file.read(_BLOCK):
+        read += len(block)
+        if read > limit:
+            raise OversizedError(key, read, limit)
+        yield block
+
+
 def _enter(folder: int, name: str, *, create: bool) -> int:
     if create:
         with suppress(FileExistsError):  # the usual case: another object made it
@@ -229,8 +241,10 @@ def _names(folder: int) -> Iterator[str]:
 
 
 def _files(folder: int) -> Iterator[str]:
-    """Paths, relative to the folder, of all objects in it and below, in no order."""
-    for path, _, names, descriptor in os.fwalk(".", dir_fd=folder, follow_symlinks=False):
+    """Paths, relative to the folder, of all objects in it and below, in no order; not in folders deeper than any key."""
+    for path, folders, names, descriptor in os.fwalk(".", dir_fd=folder, follow_symlinks=False):
+        if path.count("/") >= _DEEPEST:
+            folders.clear()
         for name in names:
             if not name.startswith(".") and stat.S_ISREG(os.lstat(name, dir_fd=descriptor).st_mode):
                 yield os.path.normpath(f"{path}/{name}")

@@ -19,7 +19,8 @@ GRACE_SECONDS = 60.0
 def blocks(response: BaseHTTPResponse, key: str, limit: int) -> Iterator[bytes]:
     """The body. Raises OversizedError beyond `limit`; UnavailableError when it has become too slow."""
     begun, read = time.monotonic(), 0
-    while block := response.read1(BLOCK):  # what has come, not what fills a block
+    # What has come, not what fills a block; and as it was written: an object may say of itself that it is compressed.
+    while block := response.read1(BLOCK, decode_content=False):
         read += len(block)
         if read > limit:  # a server that did not give the length
             raise OversizedError(key, read, limit)

@@ -29,6 +29,7 @@ from minio.signer import sign_v4_s3
 from minio.versioningconfig import VersioningConfig
 from urllib3.response import BaseHTTPResponse
 
+from wardround.exchange.answers import BoundedPool
 from wardround.exchange.bucket_policy import nobody_deletes
 from wardround.exchange.errors import (
     DeniedError,
@@ -49,6 +50,7 @@ from wardround.exchange.pace import blocks
 from wardround.exchange.settings import S3Settings
 from wardround.exchange.store import bounded_keys, has_content
 from wardround.exchange.waiting import Watch
+from wardround.text import foreign
 
 T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
@@ -62,6 +64,8 @@ _LISTEN_TIMEOUT = urllib3.Timeout(connect=5, read=15 * _PING_SECONDS)
 _UNSIGNED = "UNSIGNED-PAYLOAD"
 _DENIED = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed")
 _FULL = ("XMinioStorageFull", "InsufficientStorage", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded")
+# ValueError: what minio raises for an answer in which a name, a number or a date is missing or none.
+_FAILURES = (MinioException, urllib3.exceptions.HTTPError, ParseError, ValueError)
 _BUSY = ("SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "ConditionalRequestConflict")
 
 
@@ -194,13 +198,11 @@ class S3Store:
         self._write(key, put, lambda: _file_sha256(source), size)
 
     def list(self, prefix: str) -> Iterator[str]:
-        found = self._try(None, lambda: _keys(self._connection.client, self.name, check_prefix(prefix), True))
+        found = self._try(None, lambda: _keys(self._connection, self.name, check_prefix(prefix), True))
         return iter([key for key in found if not key.endswith("/")])
 
     def names(self, prefix: str) -> Iterator[str]:
-        found = self._try(
-            None, lambda: _keys(self._connection.client, self.name, check_folder(prefix), False)
-        )
+        found = self._try(None, lambda: _keys(self._connection, self.name, check_folder(prefix), False))
         return iter([key.removeprefix(prefix) for key in found if key != prefix])
 
     def watch(self, prefix: str, bell: threading.Event) -> Watch:
@@ -264,7 +266,8 @@ class S3Store:
             self.name, prefix=key, recursive=True, include_version=True
         )
         try:
-            found = versions_of(key, listing)
+            with self._connection.pool.listing():
+                found = versions_of(key, listing)
         except S3Error as error:
             if error.code not in _DENIED:
                 raise
@@ -317,10 +320,11 @@ class S3Store:
         return None
 
 
-def _keys(client: Minio, bucket: str, prefix: str, recursive: bool) -> list[str]:
+def _keys(connection: "_Connection", bucket: str, prefix: str, recursive: bool) -> list[str]:
     """Keys under a prefix, sorted; where it is not recursive, folders with their slash."""
-    found = client.list_objects(bucket, prefix=prefix, recursive=recursive)
-    return bounded_keys((entry.object_name for entry in found if entry.object_name), bucket, prefix)
+    found = connection.client.list_objects(bucket, prefix=prefix, recursive=recursive)
+    with connection.pool.listing():
+        return bounded_keys((entry.object_name for entry in found if entry.object_name), bucket, prefix)
 
 
 def _is_deleted(error: S3Error) -> bool:
@@ -367,7 +371,7 @@ class S3Reader:
     def _named(self) -> Iterator[None]:
         try:
             yield
-        except (MinioException, urllib3.exceptions.HTTPError, ParseError) as error:
+        except _FAILURES as error:
             raise _translate(error, self._bucket, None) from None
 
 
@@ -375,7 +379,7 @@ class S3Reader:
 class _Connection:
     settings: S3Settings
     client: Minio
-    pool: urllib3.PoolManager
+    pool: BoundedPool
     stop: threading.Event = field(default_factory=threading.Event)
 
     def retry(self, bucket: str, key: str | None, action: Callable[[], T]) -> T:
@@ -384,7 +388,7 @@ class _Connection:
         def attempt() -> T:
             try:
                 return action()
-            except (MinioException, urllib3.exceptions.HTTPError, ParseError) as error:
+            except _FAILURES as error:
                 raise _translate(error, bucket, key) from error
 
         retrying = tenacity.Retrying(
@@ -446,7 +450,7 @@ class _Connection:
 
 def _connect(settings: S3Settings, stop: threading.Event) -> _Connection:
     # Retries are ours (`_Connection.retry`): urllib3's would repeat a write without looking at what it did.
-    pool = urllib3.PoolManager(
+    pool = BoundedPool(
         maxsize=8,
         retries=False,
         timeout=_TIMEOUT,
@@ -477,7 +481,7 @@ def _translate(error: Exception, bucket: str, key: str | None) -> Exception:
     what = f"object {key!r} of bucket {bucket!r}" if key else f"bucket {bucket!r}"
     if not isinstance(error, S3Error):
         return _translate_status(error, what)
-    code, status = error.code or "", error.response.status
+    code, status = foreign(error.code or "", 60), error.response.status
     if code == "NoSuchBucket":
         return _no_bucket(bucket)
     if status == 412 or code in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):

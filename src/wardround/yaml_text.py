@@ -1,7 +1,8 @@
 """YAML and JSON that people write: settings, recipes, values of flags. Strict, bounded, and never quoted in an error.
 
 Beyond what YAML 1.1 says (section 3.2.1.3 forbids equal keys, and PyYAML takes the last) a document has a limit of
-bytes, of depth, and of nodes after all aliases are followed: nine lines of aliases can stand for a billion nodes.
+bytes, of depth, and of nodes after all aliases are followed: nine lines of aliases can stand for a billion nodes. Its
+values are those that JSON has, and dates: a set has no order, and a number of thousands of digits cannot be written.
 """
 
 from collections.abc import Iterator
@@ -12,6 +13,11 @@ import yaml
 LIMIT = 256 * 1024
 _DEPTH = 50
 _NODES = 20_000
+# A number is shorter: Python makes one of any length of hexadecimal digits, and cannot print it.
+_LONGEST_NUMBER = 100
+_TYPES = ("null", "bool", "int", "float", "str", "seq", "map", "merge", "timestamp")
+_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in _TYPES)
+_NUMBERS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("int", "float"))
 
 
 class YamlError(ValueError):
@@ -90,6 +96,7 @@ def _check(root: yaml.Node) -> None:
             continue
         open_nodes.add(id(node))
         _refuse(node, len(open_nodes) > _DEPTH, f"nested deeper than {_DEPTH}")
+        _check_type(node)
         _check_keys(node)
         stack.append((node, True))
         stack += [(child, False) for child in _children(node)]
@@ -101,6 +108,12 @@ def _children(node: yaml.Node) -> Iterator[yaml.Node]:
     elif isinstance(node, yaml.MappingNode):
         for pair in node.value:
             yield from pair
+
+
+def _check_type(node: yaml.Node) -> None:
+    _refuse(node, node.tag not in _TAGS, f"a value of another type than {', '.join(_TYPES)}")
+    is_long = node.tag in _NUMBERS and len(node.value) > _LONGEST_NUMBER
+    _refuse(node, is_long, f"a number of more than {_LONGEST_NUMBER} characters: quote it if it is a text")
 
 
 def _check_keys(node: yaml.Node) -> None:

@@ -1,4 +1,4 @@
-"""A bucket with more objects than anybody can list, and a server that sends without end, little by little, or nonsense."""
+"""A bucket with more objects than anybody can list; a server that sends without end, little by little, or nonsense."""
 
 import gzip
 import hashlib

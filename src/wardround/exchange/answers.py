@@ -1,8 +1,8 @@
 """What a server may answer: so many bytes, in so many requests, no slower than a line that is of use.
 
-The libraries below read an answer whole before anybody looks at it, a listing or an error like any other, and ask for the
-next page of a listing for as long as the server says that there is one. Whoever runs the server could so fill the memory
-of whoever asks, or hold it for ever.
+The libraries below read an answer whole before anybody looks at it, a listing or an error like any other, and ask for
+the next page of a listing for as long as the server says that there is one. Whoever runs the server could so fill the
+memory of whoever asks, or hold it for ever.
 """
 
 import threading

@@ -201,6 +201,34 @@ def test_an_outcome_that_counts_a_stranger_or_too_few_ends_the_run(
     convicted(alder, "below-quorum")
 
 
+def test_a_run_that_ends_without_the_outcome_of_an_answer_is_no_good_end_whatever_its_end_says(
+    coordinator: HandCoordinator, alder: LiveSite
+) -> None:
+    """An outcome that is never shown is compared with nothing, and the end counts the rounds as its author likes."""
+    coordinator.open()
+    with alder.playing() as playing:
+        coordinator.invite(1)
+        coordinator.claim("alder", 1)
+        coordinator.end(0)
+        with pytest.raises(RefusedError, match="no outcome of round 1") as caught:
+            playing.result(60)
+    assert caught.value.code == "missing-outcome"
+
+
+def test_a_run_that_is_given_up_lacks_the_outcome_of_its_open_round_and_no_other(
+    coordinator: HandCoordinator, alder: LiveSite
+) -> None:
+    coordinator.open()
+    with alder.playing() as playing:
+        coordinator.invite(1)
+        coordinator.claim("alder", 1)
+        coordinator.invite(2, previous="0" * 64)
+        coordinator.claim("alder", 2)
+        coordinator.end(0, "abandoned")
+        with pytest.raises(RefusedError, match="no outcome of round 1"):
+            playing.result(60)
+
+
 # --- what was one thing and is another -------------------------------------------------------------------------
 
 

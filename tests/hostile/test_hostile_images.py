@@ -5,6 +5,7 @@ import io
 import os
 import re
 import struct
+import time
 import zlib
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -17,13 +18,15 @@ from PIL import Image
 from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGBaseline8Bit, RLELossless
 
 from wardround.errors import WardroundError
+from wardround.imaging import gate as gate_module
 from wardround.imaging.burned_in import Rules as PixelRules
 from wardround.imaging.burned_in.detector import look
 from wardround.imaging.burned_in.verdict import Box, Outcome, Suspicion, Verdict
+from wardround.imaging.decode import decode_item
 from wardround.imaging.deid.folder import Job, deidentify_folder
 from wardround.imaging.deid.options import Options
 from wardround.imaging.deid.rules import Rules
-from wardround.imaging.gate import look_at
+from wardround.imaging.gate import Gate, look_at
 from wardround.imaging.intake import preprocess
 from wardround.imaging.inventory import Inventory
 from wardround.imaging.labels import write_labels
@@ -31,6 +34,7 @@ from wardround.imaging.pool import Crew, Limits
 from wardround.imaging.quarantine import Quarantine
 from wardround.imaging.quarantine_picture import draw
 from wardround.imaging.reading.claims import MAX_FRAMES
+from wardround.imaging.reading.files import SourceFile
 from wardround.imaging.reading.grey import read_stack
 from wardround.imaging.reading.structure import MAX_ITEMS
 from wardround.imaging.reasons import Reason, Refusal
@@ -38,6 +42,8 @@ from wardround.imaging.scan import ScanRule, scan_file
 from wardround.imaging.settings import IntakeSettings
 from wardround.imaging.statistics.facts import FACT_TAGS
 from wardround.imaging.statistics.report import write_report
+from wardround.imaging.volumes.grouping import Member, volumes_of
+from wardround.imaging.volumes.slices import Slice
 from wardround.imaging.writer import Grey, Origin, write_dx
 
 RULE = ScanRule(key=b"k" * 16, modality=("DX",), max_bytes=64 << 20)
@@ -111,6 +117,94 @@ def test_an_element_of_gigabytes_that_are_not_there_is_refused(raw: bytes, tmp_p
         read_stack(path, 1 << 24)
     outcome = deidentify_folder(Job(path.parent, tmp_path / "clean", RULES, 0))
     assert outcome.refused.total() == 1
+
+
+def short(group: int, number: int, kind: bytes, content: bytes) -> bytes:
+    return struct.pack("<HH2sH", group, number, kind, len(content)) + content
+
+
+def sequence(group: int, number: int, content: bytes) -> bytes:
+    return long(group, number, b"SQ", len(item(content))) + item(content)
+
+
+def shared(macro: int, content: bytes) -> bytes:
+    """The functional groups of one frame, in one of which is what is given."""
+    frame = sequence(0x5200, 0x9230, sequence(0x0020, 0x9111, b""))
+    return sequence(0x5200, 0x9229, sequence(macro >> 16, macro & 0xFFFF, content)) + frame
+
+
+# A parser converts what lies in a sequence when somebody looks at it, long after it has read the file.
+INNER = {
+    "a number of half its bytes": shared(0x00289110, short(0x0028, 0x0030, b"FD", b"abcd")),
+    "a kind of value that there is not": shared(0x00289110, short(0x0028, 0x0030, b"ZZ", b"1\\1 ")),
+    "cosines of half their bytes": shared(0x00209116, short(0x0020, 0x0037, b"FD", b"abcd")),
+    "a region of half its bytes": sequence(0x0018, 0x6011, short(0x0018, 0x6018, b"FD", b"abcd")),
+}
+
+
+@pytest.mark.parametrize("inner", INNER)
+def test_what_a_sequence_holds_costs_its_own_file_alone(inner: str, tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(b"k" * 16)
+    path = with_elements(tmp_path / "source" / "a.dcm", INNER[inner])
+    for volumes in (False, True):
+        found = scan_file(path.parent, path.name, RULE.model_copy(update={"volumes": volumes}))
+        assert found.refused in (None, Reason.DAMAGED_HEADER)
+    settings = IntakeSettings(labels=("a",), size=(8, 8), split_key_file=tmp_path / "key")
+    gate = Gate(PixelRules.of(), Quarantine(tmp_path)).item("0" * 16, [path])
+    with pytest.raises(Refusal) as refusal:
+        decode_item([path], settings, gate=gate)
+    assert refusal.value.reason == Reason.DAMAGED_HEADER
+
+
+ESCAPED = {
+    "a half of a pair": b"a\\ud800 ",
+    "the other half": b"\\udfff  ",
+    "one for each tag": b"\\ud800\\udc00 ",
+}
+
+
+@pytest.mark.parametrize("written", ESCAPED.values(), ids=ESCAPED)
+def test_an_identifier_that_is_no_text_costs_its_own_file_alone(
+    written: bytes, folder: Callable[..., tuple[Path, IntakeSettings, Path]], tmp_path: Path
+) -> None:
+    """Any codec of Python passes for a character set, also those that make halves of pairs, which nothing can encode."""
+    source, settings, labels = folder()
+    path = write(source / "escaped.dcm", PatientID="X" * len(written))
+    content = path.read_bytes()
+    coded = (
+        short(0x0008, 0x0005, b"CS", b"unicode_escape") + content[(at := content.index(b"\x08\0\x08\0CS")) :]
+    )
+    path.write_bytes(content[:at] + coded.replace(b"X" * len(written), written, 1))
+    info = preprocess(source, labels, tmp_path / "out", settings)
+    assert sum(info.refusals.values()) == 1 and info.split("train").count >= 2
+
+
+def test_a_file_that_is_gone_when_its_content_is_named_costs_itself_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "source" / "a.dcm", BurnedInAnnotation="YES")
+    (tmp_path / "key").write_bytes(b"k" * 16)
+    settings = IntakeSettings(labels=("a",), size=(8, 8), split_key_file=tmp_path / "key")
+    file = SourceFile(path.parent, path.name)
+    gate = Gate(PixelRules.of(), Quarantine(tmp_path)).item("0" * 16, [file])
+    examined = gate_module.look_at
+    monkeypatch.setattr(gate_module, "look_at", lambda *given: (path.unlink(), examined(*given))[1])
+    with pytest.raises(Refusal) as refusal:
+        decode_item([file], settings, gate=gate)
+    assert refusal.value.reason == Reason.NOT_A_FILE
+
+
+def test_a_series_whose_slices_all_differ_is_refused_at_once() -> None:
+    """They are compared where no process has limits: as many as one object may have frames would take hours."""
+    start = time.process_time()
+    members = (
+        Member("a.dcm", f"{place:064d}", Slice(shape=(8, 8), echo=float(place), number=place))
+        for place in range(20_000)
+    )
+    with pytest.raises(Refusal) as refusal:
+        volumes_of(members)
+    assert refusal.value.reason == Reason.TOO_MANY
+    assert time.process_time() - start < 20
 
 
 CLAIMS: dict[str, dict[str, object]] = {

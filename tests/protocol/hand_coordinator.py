@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from federation import FEDERATION, SITES, Federation, World
 from minio import Minio
@@ -139,10 +139,10 @@ class HandCoordinator:
         outcome = OutcomeMessage.model_construct(**given)
         self.sha[f"outcome {number}"] = self.channel.write(self.shared, outcome, round=number)
 
-    def end(self, rounds: int) -> None:
+    def end(self, rounds: int, status: Literal["finished", "abandoned"] = "finished") -> None:
         """Publishes `final.json`."""
         final = FinalMessage(
-            status="finished", rounds=rounds, last=rounds, champion=0, measure="val_auc", metric=None
+            status=status, rounds=rounds, last=rounds, champion=0, measure="val_auc", metric=None
         )
         self.channel.write(self.shared, final)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from wardround.errors import WardroundError
 from wardround.imaging.gate import GATE_TAGS, ItemGate
 from wardround.imaging.reading.files import Openable
 from wardround.imaging.reading.header import quiet
@@ -35,12 +36,14 @@ def decode_item(
                 if layout
                 else _image(paths[0], settings, gate)
             )
-    except Refusal:
+    except WardroundError:
         raise
     except MemoryError as error:
         raise Refusal(Reason.TOO_LARGE) from error
-    # Elements of the wrong type or length surface as any of these; their texts may quote the file.
-    except (TypeError, ValueError, AttributeError, KeyError, IndexError, OverflowError) as error:
+    # What lies in sequences is converted when it is looked at, and surfaces as anything; its text may quote the file.
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # not the file's: of the disk on which quarantine lies
         raise Refusal(Reason.DAMAGED_HEADER) from error
     return quantised(unit, settings.bits)[..., np.newaxis]
 

@@ -23,7 +23,7 @@ from wardround.imaging.burned_in import (
 )
 from wardround.imaging.burned_in.regions import Known, known_regions
 from wardround.imaging.quarantine import Quarantine, State, content_digest
-from wardround.imaging.reading.files import Openable
+from wardround.imaging.reading.files import LinkError, Openable
 from wardround.imaging.reading.grey import Grey, Tags
 from wardround.imaging.reading.header import text
 from wardround.imaging.reading.stored import refusing
@@ -83,8 +83,8 @@ class ItemGate:
     def _look(self, group: Sequence[Grey], known: Sequence[Known]) -> None:
         verdict = look_at(group, known, self.gate.rules)
         if verdict.outcome is Outcome.QUARANTINED:
-            modality, content = text(group[0].header, "Modality"), content_digest(self.paths)
-            self.gate.store.put(self.identifier, content, verdict, modality, len(self.paths))
+            modality = text(group[0].header, "Modality")
+            self.gate.store.put(self.identifier, self._content(), verdict, modality, len(self.paths))
             raise Refusal(Reason.BURNED_IN)
 
     def _released(self) -> bool:
@@ -92,10 +92,19 @@ class ItemGate:
         store = self.gate.store
         if not store.knows(self.identifier):
             return False
-        state = store.state_of(self.identifier, content_digest(self.paths))
+        state = store.state_of(self.identifier, self._content())
         if state is State.REJECTED:
             raise Refusal(Reason.REJECTED)
         return state is State.RELEASED
+
+    def _content(self) -> str:
+        """What names the content of the files. Raises Refusal for one that is gone, or a link, by now."""
+        try:
+            return content_digest(self.paths)
+        except LinkError as error:
+            raise Refusal(Reason.LINK) from error
+        except OSError as error:
+            raise Refusal(Reason.NOT_A_FILE) from error
 
 
 def check_frames(frames: Iterable[Grey], known: Known, rules: Rules) -> None:

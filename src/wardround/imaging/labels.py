@@ -63,7 +63,7 @@ class Said:
 
     def contradicts(self, image: Identifiers) -> bool:
         """Whether an image has other identifiers than these rows."""
-        return any(image.get(column, "") not in {"", *legal} for column, legal in self.beside.items())
+        return any(image.get(column) and image[column] not in legal for column, legal in self.beside.items())
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What the coordinator has shown to this site, kept so that a second look can be compared with the first.
 
     seen.sha256     a line for each object: its SHA-256, two spaces, its key; only ever added to
-    seen/<key>      the bytes themselves, as evidence: those of the run, and of the newest rounds
+    seen/<key>      the bytes themselves, as evidence: those of the run, of the newest rounds, and of the newest lists
 
 A digest stands here only after its object was opened with the coordinator's key, so two different ones for one key
 are two different things that the coordinator has said. The files are not synced: after a power cut less may be known,
@@ -17,8 +17,9 @@ from wardround.exchange.files import whole_file
 from wardround.site.journal import Journal
 
 _LINE = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9._/-]{1,512})", re.ASCII)
-# A round has two objects of at most 8 MiB: a coordinator must not fill a hospital's disk with them.
-_KEPT_ROUNDS = 16
+# A round has two objects of at most 8 MiB, a list of members at most 1 MiB, and each run may have a list of its own: a
+# coordinator must not fill a hospital's disk with them.
+_KEPT_ROUNDS = _KEPT_LISTS = 16
 
 
 class Memory:
@@ -47,7 +48,7 @@ class Memory:
             self._known[key] = digest
 
     def keep(self, key: str, data: bytes) -> None:
-        """Keeps the bytes of an object whose digest is remembered, and drops those of rounds long past."""
+        """Keeps the bytes of an object whose digest is remembered, and drops those of rounds and lists long past."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._path(key)
         if path.exists() and path.read_bytes() == data:
@@ -58,6 +59,9 @@ class Memory:
         for old in rounds[:-_KEPT_ROUNDS]:
             for each in self._folder.glob(f"{old}_*"):
                 each.unlink()
+        lists = sorted(self._folder.glob("federation*.json"), key=lambda each: each.stat().st_mtime_ns)
+        for each in lists[:-_KEPT_LISTS]:
+            each.unlink()
 
     def kept(self) -> dict[str, bytes]:
         """Key → bytes of everything that is kept and whole."""

@@ -167,18 +167,27 @@ class _Part:
 
 def _end(seat: Seat, part: _Part) -> Summary:
     final = hear(seat, FinalMessage).message
+    _check_outcomes(seat, part, given_up=final.status == "abandoned")
     if final.status == "abandoned":
         raise AbandonedError(
             f"the coordinator abandoned run {seat.channel.run!r} after {final.rounds} rounds: too few sites answered, "
             "or its people gave it up. Ask them for the reason; a new run can be joined"
         )
-    hidden = [answer.round for answer in part.answers.open() if answer.round <= final.rounds]
+    _LOG.info("run %s: %s after %d rounds", seat.channel.run, final.status, final.rounds)
+    part.summary.final = final
+    return part.summary
+
+
+def _check_outcomes(seat: Seat, part: _Part, *, given_up: bool) -> None:
+    """Every answer has an outcome, whatever number of rounds the end gives: without one nothing can be compared.
+
+    But for the round that was open when the run was given up.
+    """
+    last = part.answers.last() if given_up else None
+    hidden = [answer.round for answer in part.answers.open() if answer != last]
     if hidden:
         raise RefusedError(
             f"run {seat.channel.run!r} has ended, and has no outcome of round {hidden[0]}, which this site answered; "
             "ask the coordinator where it is",
             code="missing-outcome",
         )
-    _LOG.info("run %s: %s after %d rounds", seat.channel.run, final.status, final.rounds)
-    part.summary.final = final
-    return part.summary

@@ -1,6 +1,7 @@
 """What a site remembers of what it was shown, over restarts, crashes and power cuts."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,12 @@ def test_only_the_owner_reads_what_the_site_has_seen_and_answered(tmp_path: Path
     assert (tmp_path / "seen").stat().st_mode & 0o777 == 0o700
     for name in ("seen.sha256", "answers.jsonl"):
         assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_list_of_members_for_every_run_leaves_a_bounded_number_on_disk(tmp_path: Path) -> None:
+    memory = Memory(tmp_path)
+    for epoch in range(2, 60):
+        remember(memory, f"federation-{epoch:06d}.json", str(epoch).encode())
+        os.utime(tmp_path / "seen" / f"federation-{epoch:06d}.json", ns=(epoch, epoch))
+    assert sorted(memory.kept()) == [f"federation-{epoch:06d}.json" for epoch in range(44, 60)]
+    assert memory.recall("federation-000002.json") is not None

@@ -21,6 +21,9 @@ _SAME_B_VALUE = 0.5
 _SAME_DIRECTION = 1e-3
 _SAME_SPACING = 1e-3
 _RANKS: dict[Kind, int] = {"plain": 0, "derived": 1, "part": 2, "localizer": 3, "mosaic": 4}
+# A diffusion series has some dozens of contrasts. Each slice is compared with all of them, here and not in a process
+# with limits.
+MOST_KINDS = 500
 # Less than this share of the largest volume's slices: a side product.
 _SIDE_PRODUCT = 0.5
 
@@ -46,7 +49,8 @@ def volumes_of(members: Iterable[Member]) -> list[Volume]:
 
     Slices that differ in size, spacing, orientation, kind, family, echo or b-value are never one volume. Time
     point, acquisition and trigger time separate only slices in the same place: elsewhere one volume may well be
-    made of several acquisitions, or each of its slices be triggered at a time of its own.
+    made of several acquisitions, or each of its slices be triggered at a time of its own. Raises Refusal for more than
+    MOST_KINDS that differ.
     """
     return [volume for group in _alike(in_order(members)) for volume in _apart(group)]
 
@@ -101,6 +105,8 @@ def _alike(members: Sequence[Member]) -> list[Volume]:
             near = (name for name, group in groups.items() if _same(group[0].slice, member.slice))
             known[exact] = next(near, exact)
         groups[known[exact]].append(member)
+        if len(groups) > MOST_KINDS:
+            raise Refusal(Reason.TOO_MANY)
     return [tuple(group) for group in groups.values()]
 
 
@@ -111,18 +117,22 @@ def _exact(slice: Slice) -> tuple[object, ...]:
 
 def _same(one: Slice, other: Slice) -> bool:
     return (
-        _exact(one)[:4] == _exact(other)[:4]
-        and _near((one.echo,), (other.echo,), _SAME_ECHO)
-        and _near((one.b_value,), (other.b_value,), _SAME_B_VALUE)
+        _is_near(one.echo, other.echo, _SAME_ECHO)
+        and _is_near(one.b_value, other.b_value, _SAME_B_VALUE)
+        and _exact(one)[:4] == _exact(other)[:4]
         and _near(one.spacing or (None,), other.spacing or (None,), _SAME_SPACING)
         and _near(one.orientation or (None,), other.orientation or (None,), _SAME_DIRECTION)
     )
 
 
 def _near(one: Sequence[float | None], other: Sequence[float | None], tolerance: float) -> bool:
-    if None in one or None in other:
-        return one == other
-    return all(abs(a - b) <= tolerance for a, b in zip(one, other, strict=True))  # type: ignore[operator]
+    return len(one) == len(other) and all(_is_near(a, b, tolerance) for a, b in zip(one, other, strict=True))
+
+
+def _is_near(one: float | None, other: float | None, tolerance: float) -> bool:
+    if one is None or other is None:
+        return one is other
+    return abs(one - other) <= tolerance
 
 
 def _apart(group: Volume) -> list[Volume]:

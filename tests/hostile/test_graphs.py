@@ -261,6 +261,70 @@ def test_many_constants_that_are_legal_alone_are_refused_together() -> None:
     assert _code(graph) == "oversized"
 
 
+def _expanding(body: Callable[[Any], None], calls: int) -> bytes:
+    """A function with this body, called so often."""
+    graph = v1.GraphDef()
+    function = graph.library.function.add()
+    function.signature.name = "f"
+    body(function)
+    for index in range(calls):
+        graph.node.add(name=f"call{index}", op="PartitionedCall").attr["f"].func.name = "f"
+    return bytes(graph.SerializeToString())
+
+
+def _large_constant(function: Any) -> None:
+    node = function.node_def.add(name="c", op="Const")
+    node.attr["dtype"].type = tf.float32.as_datatype_enum
+    node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(np.zeros(1 << 18, np.float32) + 1))
+    node.attr["value"].tensor.tensor_content = b"\1" * (1 << 20)
+
+
+def _many_inputs(function: Any) -> None:
+    function.node_def.add(name="n", op="AddN", input=["x"] * 20_000)
+
+
+def _long_names(function: Any) -> None:
+    for index in range(90):
+        function.node_def.add(name="n" * 990 + str(index), op="NoOp")
+
+
+@pytest.mark.parametrize("body", [_large_constant, _many_inputs, _long_names])
+def test_a_body_that_is_called_often_may_not_become_gigabytes_where_it_is_put_in(
+    body: Callable[[Any], None],
+) -> None:
+    review_graph("graphs/work.pb", _expanding(body, 4))
+    with pytest.raises(RefusedError) as caught:
+        review_graph("graphs/work.pb", _expanding(body, 1_000 if body is not _long_names else 3_500))
+    assert caught.value.code == "oversized"
+
+
+def _with_lists(graph: Any) -> None:
+    for index in range(60):
+        node = graph.node.add(name=f"n{index}", op="IteratorGetNext", input=["x"])
+        node.attr["output_types"].list.type[:] = [1] * 20_000
+
+
+def _with_inputs(graph: Any) -> None:
+    for index in range(60):
+        graph.node.add(name=f"n{index}", op="AddN", input=["x"] * 20_000)
+
+
+def _with_functions(graph: Any) -> None:
+    for index in range(graph_limits.MAX_NODES + 1):
+        graph.library.function.add().signature.name = f"f{index}"
+
+
+def _with_sides(graph: Any) -> None:
+    shape = next(node for node in graph.node if node.op == "Placeholder").attr["shape"].shape
+    for _ in range(graph_limits.MAX_RANK + 1):
+        shape.dim.add(size=1)
+
+
+@pytest.mark.parametrize("fill", [_with_lists, _with_inputs, _with_functions, _with_sides])
+def test_what_is_looked_at_one_by_one_is_counted_before(fill: Callable[[Any], None]) -> None:
+    assert _code(_all(fill)) in ("oversized", "malformed")
+
+
 def test_shapes_and_numbers_have_limits() -> None:
     graph = fresh()
     placeholder = next(node for node in graph.node if node.op == "Placeholder")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_equality_with_tff import CASES, SIZES, _order, _plan, _received, _sites
 
+from wardround.coordinator.aggregate import SiteFaultError, Tally
+from wardround.coordinator.rounds import Model
 from wardround.errors import RefusedError
 from wardround.plan.checks import Site, check_update
 from wardround.plan.format import MeanRoles, UpdateRoles
@@ -220,6 +223,92 @@ def test_counts_of_clipping_are_those_of_one_site(
     played = Round(reference, "robust-adaptive")
     bound = getattr(played.roles.change, part)
     assert played.code({getattr(bound, leaf): value}) == code
+
+
+def test_an_honest_site_counts_with_the_loss_of_a_model_that_another_site_has_spoiled(
+    reference: Path,
+) -> None:
+    played = Round(reference, "fedavg-sgd")
+    key = f"train/plain/{played.roles.loss_sum}"
+    played.check({**played.update, key: np.float32(0.99e6 * played.trained)})
+
+
+# --- numbers that are each legal, and together give no state -------------------------------------------------------
+
+
+class Summing:
+    """The sums of a round of this plan, in which every site sends what `updates` has."""
+
+    def __init__(self, program: Any, state: Update, updates: Mapping[str, Update]) -> None:
+        opened: Any = SimpleNamespace(message=SimpleNamespace(purpose="train", splits=()))
+        self.tally = Tally(program, opened, Model(0, state), per_site=False, positive=None)
+        self.updates = updates
+
+    def state(self, *sites: str) -> Update | None:
+        self.tally.advance(sites, self.updates.__getitem__)
+        return self.tally.result(self.updates.__getitem__)[0]
+
+    def fault(self, *sites: str) -> str:
+        with pytest.raises(SiteFaultError) as caught:
+            self.state(*sites)
+        return caught.value.site
+
+
+def nothing(value: np.ndarray, limit: int) -> np.ndarray:
+    return np.zeros_like(value)
+
+
+def without_its_count(value: np.ndarray, limit: int) -> np.ndarray:
+    return np.zeros_like(value) if limit == 2 else value
+
+
+def without_its_count_and_large(value: np.ndarray, limit: int) -> np.ndarray:
+    return np.full_like(value, 0 if limit == 2 else limit - 1)
+
+
+@pytest.mark.parametrize("lie", [nothing, without_its_count, without_its_count_and_large])
+@pytest.mark.parametrize("name", ["secure", "secure-robust", "mimelite-secure"])
+def test_integers_that_are_legal_and_make_the_plans_own_arithmetic_fail_cost_their_site_alone(
+    reference: Path, name: str, lie: Callable[[np.ndarray, int], np.ndarray]
+) -> None:
+    played = Round(reference, name)
+    limits = played.program.limits(("train",))
+    lying = {key: lie(value, limits[key]) for key, value in played.update.items()}
+    played.check(lying)
+    round_ = Summing(played.program, played.state, {"a": played.update, "b": lying, "c": played.update})
+    try:
+        state = round_.state("a", "b", "c")
+    except SiteFaultError as fault:
+        assert fault.site == "b"
+        state = round_.state("a", "c")
+    assert state is not None and all(np.isfinite(value).all() for value in state.values())
+    assert round_.fault("b") == "b"
+
+
+class Overflowing:
+    """A plan that fails where the sum is above 10, and gives infinity where it is above 6."""
+
+    classes = 2
+
+    def accumulator(self) -> Any:
+        added: list[Update] = []
+        return SimpleNamespace(add=added.append, result=lambda: {"x": sum(u["x"] for u in added)})
+
+    def update(self, state: Update, aggregate: Update) -> tuple[Update, dict[str, Any]]:
+        if aggregate["x"] > 10:
+            raise RefusedError("it failed", code="graph-failed")
+        return {"state/x": np.float32(np.inf if aggregate["x"] > 6 else aggregate["x"])}, {}
+
+
+def test_who_spoils_a_sum_only_together_with_others_is_found_by_leaving_each_out() -> None:
+    updates = {site: {"x": np.float32(value)} for site, value in {"a": 1, "b": 2, "c": 5, "d": 6}.items()}
+    round_ = Summing(Overflowing(), {"state/x": np.float32(0)}, updates)
+    assert round_.fault("a", "b", "c") == "b"  # the first without whom there is a state
+    assert round_.state("a", "c") == {"state/x": 6}
+    assert round_.fault("b", "d") == "b"
+    with pytest.raises(RefusedError) as caught:
+        round_.state("a", "b", "c", "d")  # nobody alone has spoiled it
+    assert not isinstance(caught.value, SiteFaultError)
 
 
 # --- what is legal --------------------------------------------------------------------------------------------

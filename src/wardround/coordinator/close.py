@@ -114,23 +114,23 @@ class _Closing:
         while self._reaches(decision):
             try:
                 self._tally.advance(sorted(decision.accepted), partial(self._load, decision))
-                return decision, *self._make(decision.decision)
+                return decision, *self._make(decision)
             except SiteFaultError as fault:
                 decision = without(decision, fault)
                 run.observe(Event("refused", number, fault.site, f"{fault.code}: {fault}"))
                 self._record(decision)
         return decision, Measured(), self._model
 
-    def _make(self, decision: int) -> tuple[Measured, Model]:
+    def _make(self, decision: CollectedMessage) -> tuple[Measured, Model]:
         """The state of the sums, written where there is one, and what was measured."""
         run, number = self._run, self._round.number
-        state, measured = self._tally.result()
+        state, measured = self._tally.result(partial(self._load, decision))
         if state is None:
             return measured, self._model
         # A wasted upload if training ends here and nothing is evaluated; otherwise the next round opens sooner.
         drafted = self._beside.submit(draft_round, run, self._program, number + 1, state)
         self._recorded.result()
-        write_state(run, number, state, measured, decision)
+        write_state(run, number, state, measured, decision.decision)
         return measured, Model(number, state, drafted.result())
 
     def _load(self, decision: CollectedMessage, site: str) -> Tensors:

@@ -63,10 +63,18 @@ _HANDLES = frozenset((tf.resource.as_datatype_enum, tf.variant.as_datatype_enum)
 
 @dataclass
 class Budget:
-    """Bytes that the constants of a graph will take in memory, and how many of them a file's few bytes only claim."""
+    """Bytes that the constants of a graph will take in memory, how many of them a file's few bytes only claim, and the
+    inputs, arguments and entries of lists in it."""
 
     constants: int = 0
     repeated: int = 0
+    entries: int = 0
+
+    def spend(self, part: str, entries: int) -> None:
+        """Notes what is about to be looked at one by one. Raises RefusedError (`oversized`)."""
+        self.entries += entries
+        if self.entries > limits.MAX_ENTRIES:
+            raise oversized(part, f"more than {limits.MAX_ENTRIES} inputs, arguments and entries of lists")
 
 
 def reduce_attributes(part: str, node: Any, allowed: frozenset[str], budget: Budget) -> list[str]:
@@ -142,12 +150,11 @@ def _check_kind(part: str, node: Any, name: str, value: Any, kind: str) -> None:
 
 def _check_values(part: str, node: Any, name: str, value: Any, budget: Budget) -> Iterator[str]:
     kind = value.WhichOneof("value")
-    entries = _entries(value)
-    if len(entries) > limits.MAX_LIST:
-        raise oversized(
-            part, f"attribute {_said(name)} has {len(entries)} entries, legal are {limits.MAX_LIST}"
-        )
-    for field_name, entry in entries:
+    count = sum(len(entries) for _, entries in value.list.ListFields())
+    if count > limits.MAX_LIST:
+        raise oversized(part, f"attribute {_said(name)} has {count} entries, legal are {limits.MAX_LIST}")
+    budget.spend(part, count)
+    for field_name, entry in _entries(value):
         if field_name == "func":
             if not entry.attr.keys() <= _NOTES_ON_REFERENCES:
                 raise forbidden(part, node.op, "fills in an attribute of a function that it names")
@@ -184,7 +191,8 @@ def _check_type(part: str, node: Any, name: str, number: int) -> None:
 
 
 def _check_shape(part: str, node: Any, name: str, shape: Any) -> None:
-    sides = [dimension.size for dimension in shape.dim]
+    # Counted before it is read: a shape of a million sides is one entry.
+    sides = [dimension.size for dimension in shape.dim[: limits.MAX_RANK + 1]]
     if len(sides) > limits.MAX_RANK or any(side < -1 for side in sides):
         raise malformed(part, f"attribute {_said(name)} of {node.op} is no shape")
     if math.prod(side for side in sides if side > 0) > limits.MAX_ELEMENTS:

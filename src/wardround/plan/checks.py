@@ -22,7 +22,7 @@ from wardround.plan.data import Array
 from wardround.plan.norms import largest, squares
 from wardround.plan.process import Tensors, unprefixed
 from wardround.plan.program import Program
-from wardround.plan.role_checks import MAX_CHANGE, Summed, check_roles
+from wardround.plan.role_checks import MAX_CHANGE, MAX_LOSS, Summed, check_roles
 
 _ANY_EXAMPLES = dict.fromkeys(("train", "validation", "test"), 2**30)
 
@@ -67,8 +67,11 @@ def _check_training(program: Program, tensors: Mapping[str, Array], site: Site) 
     examples = site.examples.get("train", 0) * program.recipe.algorithm.client.epochs
     if program.update_roles is not None:
         check_roles(program.update_roles, program.recipe, Summed(summed, found), examples, site.state)
+    # A loss has its own bound, which is larger: of a model that another site has spoiled it is huge, and honest.
+    known = {program.update_roles.loss_sum} if program.update_roles is not None else set()
     for name, value in summed.items():
-        _check_summand(f"train/{name}", value, found.get(name, 0.0), examples, site.members)
+        most = MAX_LOSS if name in known else MAX_CHANGE
+        _check_summand(f"train/{name}", value, found.get(name, 0.0), most * max(examples, 1), site.members)
 
 
 def _check_sent(program: Program, tensors: Mapping[str, Array]) -> None:
@@ -101,7 +104,7 @@ def _check_finite(name: str, value: Array, square: float) -> None:
         )
 
 
-def _check_summand(name: str, value: Array, square: float, examples: int, members: int) -> None:
+def _check_summand(name: str, value: Array, square: float, each: float, members: int) -> None:
     """Whether so many such tensors can be added without leaving their dtype, and are not absurdly large."""
     if np.issubdtype(value.dtype, np.integer):
         share = int(np.iinfo(value.dtype).max) // members
@@ -112,7 +115,7 @@ def _check_summand(name: str, value: Array, square: float, examples: int, member
                 code="out-of-range",
             )
     elif _is_float(value):
-        most = MAX_CHANGE * max(examples, 1) * math.sqrt(max(value.size, 1))
+        most = each * math.sqrt(max(value.size, 1))
         most = min(most, float(np.finfo(value.dtype).max) / members)
         if math.sqrt(square) > most:
             raise RefusedError(

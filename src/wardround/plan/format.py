@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from wardround.errors import RefusedError
+from wardround.limited import FileError, read_limited
 from wardround.plan.consistency import SUM_KINDS, check_consistency
 from wardround.plan.fields import (
     MAX_GRAPH_BYTES,
@@ -334,14 +335,14 @@ def _first(error: Exception) -> str:
 
 
 def _read(path: Path, limit: int) -> bytes:
+    """The folder may be somebody else's: a pipe or a device in it would never end."""
     try:
-        size = path.stat().st_size
-        if size > limit:
+        if path.is_file() and (size := path.stat().st_size) > limit:
             raise RefusedError(f"{path.name} has {size} bytes, at most {limit} are legal", code="oversized")
-        return path.read_bytes()
-    except OSError as error:
+        return read_limited(path, limit)
+    except (OSError, FileError) as error:
         raise RefusedError(
-            f"plan is incomplete: {path.name} can't be read ({error.strerror})", code="missing"
+            f"plan is incomplete: {path.name} can't be read ({error})", code="missing"
         ) from error
 
 

@@ -7,14 +7,15 @@ operation's could mean either, and is refused; so is every reference that the li
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from tensorflow.python.framework import op_def_registry
 
 from wardround.plan import graph_limits as limits
-from wardround.plan.attributes import check_note
+from wardround.plan.attributes import Budget, check_note
 from wardround.plan.graph_errors import forbidden, malformed, oversized
 from wardround.plan.names import is_function_name, is_input_name
 
@@ -28,7 +29,44 @@ _ARGUMENT = frozenset(("name", "type"))
 _NOTES_ON_ARGUMENTS = ("description", "handle_data", "experimental_full_type")
 
 
-def check_library(part: str, library: Any) -> None:
+@dataclass(frozen=True)
+class Size:
+    """What nodes cost, as they stand or with each call replaced: `names` are those of nodes and of their inputs."""
+
+    nodes: int
+    names: int
+    bytes: int
+
+    def plus(self, other: Size, times: int, prefix: int) -> Size:
+        """With a body put in `times`, every name in it made longer by `prefix`. Capped: 26 functions that call each
+        other twice have more nodes than a float counts."""
+        return Size(
+            min(self.nodes + times * other.nodes, limits.MAX_NODES + 1),
+            min(self.names + times * other.names, limits.MAX_ENTRIES + 1),
+            min(self.bytes + times * (other.bytes + other.names * prefix), _MANY),
+        )
+
+
+_MANY = 1 << 50
+
+
+@dataclass(frozen=True)
+class Body:
+    """The nodes of a graph or function: their size, the longest of their names, and what they call."""
+
+    size: Size
+    longest: int
+    calls: Calls
+
+    @classmethod
+    def of(cls, nodes: Sequence[Any], calls: Calls) -> Body:
+        """Of nodes whose names and inputs were checked."""
+        names = len(nodes) + sum(len(node.input) for node in nodes)
+        size = Size(len(nodes), names, sum(node.ByteSize() for node in nodes))
+        return cls(size, max((len(node.name) for node in nodes), default=0), calls)
+
+
+def check_library(part: str, library: Any, budget: Budget) -> None:
     """Raises RefusedError for names that are taken, for functions with types to be filled in, and for gradients."""
     if library.gradient or library.registered_gradients:
         raise forbidden(part, "gradient", "is defined anew by the plan")
@@ -36,8 +74,22 @@ def check_library(part: str, library: Any) -> None:
     if len(set(names)) != len(names):
         raise malformed(part, "two of its functions have one name")
     for function in library.function:
+        budget.spend(part, _entries(function))
         _check_name(part, function.signature.name)
         _reduce(part, function)
+
+
+def _entries(function: Any) -> int:
+    signature = function.signature
+    own = (signature.input_arg, signature.output_arg, signature.control_output, signature.attr)
+    maps = (
+        function.attr,
+        function.arg_attr,
+        function.resource_arg_unique_id,
+        function.ret,
+        function.control_ret,
+    )
+    return sum(map(len, (*own, *maps))) + sum(len(argument.attr) for argument in function.arg_attr.values())
 
 
 def _check_name(part: str, name: str) -> None:
@@ -88,45 +140,60 @@ def _fields(message: Any) -> set[str]:
     return {descriptor.name for descriptor, _ in message.ListFields()}
 
 
-def check_calls(part: str, top: Calls, top_nodes: int, bodies: Mapping[str, tuple[int, Calls]]) -> None:
-    """Checks what calls what.
+def check_calls(part: str, top: Body, bodies: Mapping[str, Body]) -> None:
+    """Checks what calls what, `top` being the graph itself.
 
-    `top`, `top_nodes`: calls and number of nodes of the graph itself; `bodies`: the same of each function.
     Raises RefusedError: `forbidden-operation` for a function that is not there or calls itself, however indirectly;
-    `oversized` when the graph with every call replaced by its function has too many nodes, or calls are too deep.
+    `oversized` when the graph with every call replaced by its function is too large, or calls are too deep. TensorFlow
+    replaces them when the graph is lowered, which is before anybody approves it: a plan of a few megabytes must not
+    become many gigabytes there.
     """
     sizes, depths = _sizes(part, bodies)
-    _check_known(part, top, bodies)
-    total = top_nodes + sum(count * sizes[name] for name, count in top.items())
-    if total > limits.MAX_NODES:
-        raise oversized(part, f"{total} nodes with all calls replaced, legal are {limits.MAX_NODES}")
-    if max((depths[name] for name in top), default=0) > limits.MAX_CALL_DEPTH:
+    _check_known(part, top.calls, bodies)
+    total = _with_calls(top, sizes)
+    if total.nodes > limits.MAX_NODES:
+        raise oversized(part, f"{total.nodes} nodes with all calls replaced, legal are {limits.MAX_NODES}")
+    if total.names > limits.MAX_ENTRIES:
+        raise oversized(
+            part, f"more than {limits.MAX_ENTRIES} names of nodes and inputs with all calls replaced"
+        )
+    if total.bytes - _written(top, bodies) > limits.MAX_EXPANSION_BYTES:
+        raise oversized(part, f"replacing calls adds more than {limits.MAX_EXPANSION_BYTES} bytes to it")
+    if max((depths[name] for name in top.calls), default=0) > limits.MAX_CALL_DEPTH:
         raise oversized(part, f"functions call each other more than {limits.MAX_CALL_DEPTH} deep")
 
 
-def _sizes(part: str, bodies: Mapping[str, tuple[int, Calls]]) -> tuple[dict[str, int], dict[str, int]]:
-    """Nodes of each function with its calls replaced, and how deep they go; callees before callers."""
-    sizes: dict[str, int] = {}
+def _written(top: Body, bodies: Mapping[str, Body]) -> int:
+    return top.size.bytes + sum(body.size.bytes for body in bodies.values())
+
+
+def _with_calls(body: Body, sizes: Mapping[str, Size]) -> Size:
+    size = body.size
+    for name, count in body.calls.items():
+        size = size.plus(sizes[name], count, body.longest + 1)
+    return size
+
+
+def _sizes(part: str, bodies: Mapping[str, Body]) -> tuple[dict[str, Size], dict[str, int]]:
+    """Each function with its calls replaced, and how deep they go; callees before callers."""
+    sizes: dict[str, Size] = {}
     depths: dict[str, int] = {}
     for name in _callees_first(part, bodies):
-        nodes, calls = bodies[name]
-        # Capped: 26 functions that call each other twice have more nodes than a float counts.
-        size = nodes + sum(count * sizes[callee] for callee, count in calls.items())
-        sizes[name] = min(size, limits.MAX_NODES + 1)
-        depths[name] = 1 + max((depths[callee] for callee in calls), default=0)
+        sizes[name] = _with_calls(bodies[name], sizes)
+        depths[name] = 1 + max((depths[callee] for callee in bodies[name].calls), default=0)
     return sizes, depths
 
 
-def _callees_first(part: str, bodies: Mapping[str, tuple[int, Calls]]) -> list[str]:
-    for _, calls in bodies.values():
-        _check_known(part, calls, bodies)
+def _callees_first(part: str, bodies: Mapping[str, Body]) -> list[str]:
+    for body in bodies.values():
+        _check_known(part, body.calls, bodies)
     try:
-        return [*TopologicalSorter({name: [*calls] for name, (_, calls) in bodies.items()}).static_order()]
+        return [*TopologicalSorter({name: [*body.calls] for name, body in bodies.items()}).static_order()]
     except CycleError as error:
         raise forbidden(part, error.args[1][0], "is a function that calls itself") from None
 
 
-def _check_known(part: str, calls: Calls, bodies: Mapping[str, tuple[int, Calls]]) -> None:
+def _check_known(part: str, calls: Calls, bodies: Mapping[str, Body]) -> None:
     for name in calls:
         if name not in bodies:
             raise forbidden(part, name, "is named as a function, and is none of the plan's own")

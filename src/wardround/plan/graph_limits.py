@@ -4,6 +4,8 @@ The largest graph of our own models and algorithms has 5,606 nodes (ResNet-18 wi
 """
 
 MAX_NODES = 100_000  # after every call is put in the place of its function
+MAX_ENTRIES = 1_000_000  # inputs, entries of lists, arguments of functions; names after calls are replaced
+MAX_EXPANSION_BYTES = 256 << 20  # that replacing calls by their functions may add to a graph's file
 MAX_CALL_DEPTH = 64  # functions that call functions; TensorFlow's lowering recurses
 MAX_CONSTANT_BYTES = 2 << 30  # of all constants together, as they will lie in memory
 MAX_REPEATED_BYTES = 1 << 30  # of these, what a few bytes in the file claim by repeating a value

@@ -19,7 +19,7 @@ from google.protobuf.message import DecodeError
 
 from wardround.plan import graph_limits as limits
 from wardround.plan.attributes import Budget, reduce_attributes, reduce_call
-from wardround.plan.functions import Calls, check_calls, check_library
+from wardround.plan.functions import Body, Calls, check_calls, check_library
 from wardround.plan.graph_errors import forbidden, malformed, oversized
 from wardround.plan.lowering import lower
 from wardround.plan.names import is_input_name, is_node_name
@@ -87,30 +87,34 @@ def _parsed(file: str, data: bytes) -> Any:
 
 def _review(file: str, graph: Any) -> Counter[str]:
     """Checks and reduces a graph in place; returns how often each operation is in it."""
+    budget = Budget()
     _check_count(file, graph)
-    check_library(file, graph.library)
-    reviewer = _Nodes(file, frozenset(f.signature.name for f in graph.library.function))
-    top = reviewer.review(graph.node)
+    check_library(file, graph.library, budget)
+    reviewer = _Nodes(file, frozenset(f.signature.name for f in graph.library.function), budget)
+    top = Body.of(graph.node, reviewer.review(graph.node))
     bodies = {
-        function.signature.name: (len(function.node_def), reviewer.review(function.node_def))
+        function.signature.name: Body.of(function.node_def, reviewer.review(function.node_def))
         for function in graph.library.function
     }
-    check_calls(file, top, len(graph.node), bodies)
+    check_calls(file, top, bodies)
     return reviewer.operations
 
 
 def _check_count(file: str, graph: Any) -> None:
-    count = len(graph.node) + sum(len(function.node_def) for function in graph.library.function)
+    functions = graph.library.function
+    # A function counts as a node: one without any costs as much.
+    count = len(graph.node) + len(functions)
+    if count <= limits.MAX_NODES:
+        count += sum(len(function.node_def) for function in functions)
     if count > limits.MAX_NODES:
-        raise oversized(file, f"{count} nodes, legal are {limits.MAX_NODES}")
+        raise oversized(file, f"{count} nodes and functions, legal are {limits.MAX_NODES}")
 
 
 class _Nodes:
     """Reviews the nodes of one graph and its functions."""
 
-    def __init__(self, file: str, functions: frozenset[str]) -> None:
-        self._file, self._functions = file, functions
-        self._budget = Budget()
+    def __init__(self, file: str, functions: frozenset[str], budget: Budget) -> None:
+        self._file, self._functions, self._budget = file, functions, budget
         self.operations: Counter[str] = Counter()
 
     def review(self, nodes: Any) -> Calls:
@@ -136,6 +140,7 @@ class _Nodes:
             raise malformed(
                 self._file, f"a node's name is none that TensorFlow gives (operation {node.op[:60]!r})"
             )
+        self._budget.spend(self._file, len(node.input))
         if len(node.input) > limits.MAX_LIST or not all(map(is_input_name, node.input)):
             raise malformed(self._file, f"node {node.name[:80]!r} takes what is no tensor")
         if not _LOCAL_DEVICE.fullmatch(node.device):

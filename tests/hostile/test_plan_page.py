@@ -51,6 +51,21 @@ def send_images(graph: Any) -> None:
     graph.node.add(name="images", op="IteratorGetNext").device = ""
 
 
+def test_more_tries_than_rounds_and_a_model_that_stands_still_are_named_as_extreme(honest: Plan) -> None:
+    recipe = honest.manifest.recipe_model().resolved()
+    recipe["rounds"] |= {"count": 1, "max_failed": 1_000}
+    recipe["algorithm"]["server"]["learning_rate"] = 1e-6
+    words = " ".join(extreme_settings(Recipe.model_validate(recipe)))
+    assert "up to 2000 tries of 1 rounds" in words and "hardly moves" in words
+
+
+def test_who_sees_a_hospitals_own_figures_is_on_the_page(honest: Plan, tmp_path: Path) -> None:
+    assert "every hospital sees each hospital's own sums" in page(honest)
+    hidden = claims(honest, tmp_path / "plan", evaluation__per_site=False)
+    assert "every hospital sees the sums over all" in page(hidden)
+    assert "Nothing else is sent" not in page(honest)
+
+
 def test_an_update_that_is_two_images_has_not_the_page_of_an_honest_plan(
     honest: Plan, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wardround.errors import ConfigurationError, WardroundError
+from wardround.errors import ConfigurationError, RefusedError, WardroundError
 from wardround.imaging.assignments import Assignments
 from wardround.imaging.burned_in.regions import load_catalogue
 from wardround.imaging.dataset import FILE_NAME, DatasetError, DatasetInfo
@@ -21,6 +22,7 @@ from wardround.imaging.settings import IntakeSettings
 from wardround.imaging.shards import load_split, stream_split, write_dataset
 from wardround.imaging.statistics.model import Statistics
 from wardround.limited import read_limited
+from wardround.plan.format import load_plan
 
 READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "split key": ("key", lambda p: IntakeSettings(labels=("a",), size=(8, 8), split_key_file=p).split_key()),
@@ -59,6 +61,20 @@ def test_a_file_that_is_no_file_or_grows_is_not_read_for_ever(tmp_path: Path) ->
     (tmp_path / "small").write_bytes(b"x" * 100)
     (tmp_path / "link").symlink_to("small")
     assert read_limited(tmp_path / "link", 100, "file") == b"x" * 100
+
+
+@pytest.mark.parametrize("name", ["plan.json", "graphs/work.pb"])
+@pytest.mark.parametrize("what", ["pipe", "device"])
+def test_a_plans_folder_with_a_pipe_or_a_device_in_it_is_refused_at_once(
+    plan_folder: Path, tmp_path: Path, name: str, what: str
+) -> None:
+    shutil.copytree(plan_folder, tmp_path / "plan")
+    path = tmp_path / "plan" / name
+    path.unlink()
+    os.mkfifo(path) if what == "pipe" else path.symlink_to("/dev/zero")
+    with pytest.raises(RefusedError) as caught:
+        load_plan(tmp_path / "plan")
+    assert caught.value.code == "missing"
 
 
 def masked(checksum: int) -> int:

@@ -112,10 +112,20 @@ def _rows(recipe: Recipe) -> list[tuple[str, str]]:
         ("task", f"{recipe.task.kind}: {', '.join(recipe.task.labels)}"),
         ("images", f"{'/'.join(image.modality)}, {size} pixels, {image.bits} bit"),
         *_learning(recipe),
-        ("rounds", f"{rounds.count}, quorum {rounds.quorum}"),
+        (
+            "rounds",
+            f"{rounds.count}, quorum {rounds.quorum}; a failed one is tried {rounds.max_failed} times in a row",
+        ),
+        ("who sees evaluation", _readers(recipe)),
         ("differential privacy", recipe.privacy.kind),
         ("start weights", f"drawn with seed {recipe.seed}"),
     ]
+
+
+def _readers(recipe: Recipe) -> str:
+    if recipe.per_site:
+        return "every hospital sees each hospital's own sums, by name, every time that a model is evaluated"
+    return "every hospital sees the sums over all; the coordinator computes them from each one's"
 
 
 def _learning(recipe: Recipe) -> list[tuple[str, str]]:
@@ -192,7 +202,8 @@ def _closing(plan: Plan, training: list[Leaving], evaluation: list[Leaving]) -> 
     return Text(
         f"\nTogether {sent:,} bytes of training a round, of which {bounded:,} bytes are bounded integers, ready to be "
         f"masked, and {sent - bounded:,} bytes are plain; and {_bytes(evaluation):,} bytes of evaluation for each "
-        "split.\nNothing else is sent. Changes of weights can still carry traces of the images they were "
+        "split.\nBeside these only the numbers of images are sent, when it "
+        "joins, and codes when it refuses something. Changes of weights can still carry traces of the images they were "
         f"trained on.\nTo allow it here: wardround site approve {plan.digest}"
     )
 

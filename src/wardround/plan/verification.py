@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field
 from wardround.plan.fields import Hash
 from wardround.plan.format import Frozen, Manifest
 from wardround.recipe import Recipe
+from wardround.recipe.bounds import last_round
 from wardround.text import foreign
 
 State = Literal["verified", "differs", "authors-own", "not-verified"]
@@ -109,6 +110,7 @@ def extreme_settings(recipe: Recipe) -> tuple[str, ...]:
     """The settings with which exact training still tells much of single images, as this recipe has them."""
     algorithm, client, rounds = recipe.algorithm, recipe.algorithm.client, recipe.rounds
     rate = f"a client learning rate of {client.learning_rate:g}"
+    tries = last_round(recipe)
     one_step = algorithm.name != "fedsgd" and client.batch_size >= 512 and client.epochs == 1
     found = (
         (
@@ -120,6 +122,14 @@ def extreme_settings(recipe: Recipe) -> tuple[str, ...]:
         (client.learning_rate > 1, f"{rate}: updates far beyond what training needs"),
         (client.learning_rate < 1e-5, f"{rate}: each round gives nearly the same gradient again"),
         (rounds.count > 500, f"{rounds.count} rounds: each is another look at the same patients"),
+        (
+            rounds.count <= 500 < tries,
+            f"up to {tries} tries of {rounds.count} rounds: a failed one is another look at the same patients",
+        ),
+        (
+            algorithm.server.learning_rate < 1e-3,
+            "a model that hardly moves: each round looks at the same weights again",
+        ),
         (rounds.quorum < 2, f"a quorum of {rounds.quorum}: a round's sum may be one hospital's update alone"),
         (_is_linear(recipe), "model logistic: its weights' changes are weighted sums of the shrunken images"),
     )

@@ -49,6 +49,7 @@ _NETWORK_LAYERS = """
     DepthwiseConv2dNativeBackpropInput(T,strides,padding,explicit_paddings,data_format,dilations) Elu(T)
     EluGrad(T) FusedBatchNormGradV3(T,U,epsilon,data_format,is_training)
     FusedBatchNormV3(T,U,epsilon,exponential_avg_factor,data_format,is_training)
+    ImageProjectiveTransformV3(dtype,interpolation,fill_mode)
     LRN(depth_radius,bias,alpha,beta,T) LRNGrad(depth_radius,bias,alpha,beta,T) LeakyRelu(alpha,T)
     LeakyReluGrad(alpha,T) LogSoftmax(T) MaxPool(T,ksize,strides,padding,explicit_paddings,data_format)
     MaxPool3D(ksize,strides,padding,data_format,T)

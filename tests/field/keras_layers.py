@@ -50,7 +50,8 @@ def volume_layers() -> tf.keras.Model:
     pooled = [pool(2)(features) for pool in (L.MaxPooling3D, L.AveragePooling3D)]
     everywhere = [pool()(features) for pool in (L.GlobalMaxPooling3D, L.GlobalAveragePooling3D)]
     larger = L.UpSampling3D(2)(L.SpatialDropout3D(0.2)(pooled[0]))
-    return _model(inputs, L.Concatenate()([*map(L.Flatten(), (*pooled, larger)), *everywhere]))
+    read = [L.ConvLSTM2D(2, 3)(inputs), L.ConvLSTM3D(1, 3)(L.Reshape((2, 4, 8, 8, 1))(inputs))]
+    return _model(inputs, L.Concatenate()([*map(L.Flatten(), (*pooled, larger, *read)), *everywhere]))
 
 
 def rows() -> tf.keras.Model:
@@ -93,7 +94,7 @@ def activations() -> tf.keras.Model:
     features = L.Conv2D(3, 3)(inputs)
     names = ["elu", "exponential", "gelu", "hard_sigmoid", "linear", "mish", "relu"]
     names += ["selu", "sigmoid", "softmax", "softplus", "softsign", "swish", "tanh"]
-    layers = (L.ReLU(6.0), L.LeakyReLU(), L.PReLU(), L.ELU(), L.ThresholdedReLU(), L.Softmax())
+    layers = (L.Identity(), L.ReLU(6.0), L.LeakyReLU(), L.PReLU(), L.ELU(), L.ThresholdedReLU(), L.Softmax())
     found = [L.Activation(name)(features) for name in names] + [layer(features) for layer in layers]
     return _model(inputs, L.Average()(found))
 
@@ -155,6 +156,13 @@ def attention() -> tf.keras.Model:
     return _model(inputs, L.EinsumDense("abc,cd->abd", (None, 4), bias_axes="d")(attended))
 
 
+def embedding() -> tf.keras.Model:
+    """Pixels as words: each of eight grey levels has a vector."""
+    inputs = tf.keras.Input(SHAPE)
+    levels = L.Lambda(lambda images: tf.cast(images[..., 0] * 7.0, tf.int32))(inputs)
+    return _model(inputs, L.Embedding(8, 2)(levels))
+
+
 def merging() -> tf.keras.Model:
     inputs = tf.keras.Input(SHAPE)
     first, second = L.Conv2D(3, 3)(inputs), L.Conv2D(3, 3)(inputs)
@@ -172,6 +180,11 @@ def functions() -> tf.keras.Model:
     features = tf.nn.relu(L.Conv2D(4, 3)(inputs * 2.0 - 1.0))
     features = tf.nn.dropout(features, 0.2) + tf.random.normal(tf.shape(features), stddev=0.01)
     return _model(inputs, tf.image.resize(features, (7, 7)))
+
+
+def counting() -> tf.keras.Model:
+    """Refused: it keeps a vector that each step of training moves, beside its weights."""
+    return _chain(SHAPE, L.SpectralNormalization(L.Conv2D(2, 3)))
 
 
 class Subclassed(tf.keras.Model):

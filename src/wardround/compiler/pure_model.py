@@ -7,14 +7,14 @@ tensors in place of its variables.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any, NoReturn
 from unittest import mock
 
 import tensorflow as tf
 from tensorflow.python.framework.func_graph import FuncGraph
 from tensorflow.python.framework.ops import EagerTensor
-from tensorflow.python.ops import gen_image_ops
+from tensorflow.python.ops import embedding_ops, gen_image_ops
 from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
 
 from wardround.compiler.failure import CompilerFailure
@@ -94,6 +94,9 @@ def _replaced(values: Mapping[int, Any]) -> Iterator[None]:
     with ExitStack() as stack:
         for name, method in methods.items():
             stack.enter_context(mock.patch.object(BaseResourceVariable, name, method))
+        # Whatever else would use a variable finds that it has no place in memory.
+        stack.enter_context(mock.patch.object(BaseResourceVariable, "handle", property(write)))
+        stack.enter_context(mock.patch.object(embedding_ops, "_colocate_with", lambda _: nullcontext()))
         yield
 
 

@@ -18,6 +18,7 @@ from wardround.plan.checks import check_update
 from wardround.plan.data import Examples
 from wardround.plan.format import Plan, write_plan
 from wardround.plan.program import Program
+from wardround.plan.simulation import received
 from wardround.recipe import parse_recipe
 
 pytestmark = pytest.mark.xdist_group("keras-layers")

@@ -3,6 +3,7 @@
 import collections
 import importlib.util
 import pathlib
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -61,6 +62,8 @@ def load_function(path: pathlib.Path, name: str) -> Callable[..., Any]:
     """Return the function `name` of the Python file at `path`. Raises CompilerFailure."""
     if not path.is_file():
         raise CompilerFailure(f"{path}: no such file (paths are relative to the recipe)")
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))  # for what it imports from beside it; what is installed comes first
     spec = importlib.util.spec_from_file_location(f"user_{path.stem}", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -94,7 +94,8 @@ def trained(plan: Plan) -> dict[str, bytes]:
     """What a site would send for the first round, by a program that was started for it."""
     program = Program(plan, threads=1)
     generator = np.random.default_rng(3)
-    images = generator.uniform(0, 1, (10, *plan.manifest.image_shape)).astype(np.float32)
+    size = plan.manifest.recipe_model().task.image.size
+    images = generator.uniform(0, 1, (10, *size, 1)).astype(np.float32)
     examples = Examples(images, np.arange(10, dtype=np.int32) % 2, 1.0)
     update = program.work(examples, np.arange(10), received(program.prepare(program.initialize())))
     check_update(program, ("train",), update)

@@ -30,7 +30,7 @@ def convolutions() -> tf.keras.Model:
         L.DepthwiseConv2D(3),
         L.Cropping2D(1),
         L.Conv2DTranspose(2, 3, strides=2),
-        L.LocallyConnected2D(2, 3, strides=3, implementation=3),
+        L.LocallyConnected2D(2, 3, strides=3),
         L.UpSampling2D(2, interpolation="bilinear"),
     )
 
@@ -64,7 +64,7 @@ def rows() -> tf.keras.Model:
         L.DepthwiseConv1D(3),
         L.Cropping1D(1),
         L.Conv1DTranspose(4, 3),
-        L.LocallyConnected1D(4, 3, implementation=3),
+        L.LocallyConnected1D(4, 3),
         L.UpSampling1D(2),
         L.SpatialDropout1D(0.2),
     ):
@@ -169,7 +169,7 @@ def merging() -> tf.keras.Model:
     merges = (L.Add(), L.Average(), L.Maximum(), L.Minimum(), L.Multiply(), L.Subtract())
     merged = L.Concatenate()([merge([first, second]) for merge in merges])
     lines = L.RepeatVector(2)(L.Flatten()(L.Permute((2, 1, 3))(merged)))
-    dotted = L.Dot(axes=-1)([lines, lines])
+    dotted = L.Dot(axes=-1, normalize=True)([lines, lines])
     penalized = L.ActivityRegularization(l2=1e-4)(L.Masking()(lines))
     return _model(inputs, L.Concatenate()([L.Flatten()(dotted), L.Flatten()(penalized)]))
 

@@ -99,7 +99,7 @@ def trained(plan: Plan) -> dict[str, bytes]:
     examples = Examples(images, np.arange(10, dtype=np.int32) % 2, 1.0)
     update = program.work(examples, np.arange(10), received(program.prepare(program.initialize())))
     check_update(program, ("train",), update)
-    assert any(value.any() for name, value in update.items() if name.startswith("train/update/"))
+    assert all(np.isfinite(value).all() for value in update.values())
     return {name: value.tobytes() for name, value in update.items()}
 
 

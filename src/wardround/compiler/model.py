@@ -45,6 +45,7 @@ def build_model(recipe: Mapping[str, Any], folder: pathlib.Path) -> CompiledMode
     tf.keras.backend.clear_session()  # so that layers are numbered from the start
     tf.keras.utils.set_random_seed(recipe["seed"])  # of the start weights
     model = _built(builder(), shape, classes)
+    _use_plain_loops(model)
     if recipe["model"]["non_trainable"] == "frozen":
         _keep_statistics(model)
     elif model.non_trainable_weights:
@@ -79,6 +80,13 @@ def _builder(
     if settings["builtin"]:
         return lambda: BUILTIN[settings["builtin"]](shape, classes)
     return load_function(folder / settings["file"], settings["function"])
+
+
+def _use_plain_loops(model: Any) -> None:
+    """Keras's LSTM and GRU as loops: their other form leaves it to the machine which of two kernels runs."""
+    for layer in model.submodules:
+        if getattr(layer, "_could_use_gpu_kernel", False):
+            layer._could_use_gpu_kernel = False
 
 
 def _keep_statistics(model: Any) -> None:

@@ -107,6 +107,7 @@ _RANDOM = """
     RandomUniformInt(seed,seed2,Tout,T) StatelessRandomGetKeyCounter(Tseed) StatelessRandomGetAlg()
     StatelessRandomNormal(dtype,T,Tseed) StatelessRandomNormalV2(dtype,Tshape)
     StatelessRandomUniform(dtype,T,Tseed) StatelessRandomUniformFullInt(dtype,T,Tseed)
+    StatelessRandomUniformFullIntV2(dtype,Tshape)
     StatelessRandomUniformInt(dtype,T,Tseed) StatelessRandomUniformIntV2(dtype,Tshape)
     StatelessRandomUniformV2(dtype,Tshape) StatelessTruncatedNormal(dtype,T,Tseed)
     StatelessTruncatedNormalV2(dtype,Tshape) TruncatedNormal(seed,seed2,dtype,T)

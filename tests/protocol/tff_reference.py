@@ -6,6 +6,7 @@ OUT/<case>.json (weights and measurements after each round, and the evaluation o
 
 import collections
 import collections.abc
+import dataclasses
 import json
 import os
 import pathlib
@@ -17,9 +18,11 @@ import attrs
 import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
+import tiny_models
 
 from wardround.compiler.draft import compile_draft
-from wardround.compiler.model import build_model
+from wardround.compiler.metrics import training_metrics
+from wardround.compiler.model import build_model, element_spec
 from wardround.compiler.process import build_process
 
 ROUNDS = 3
@@ -39,6 +42,7 @@ def main() -> None:
 
 def _simulate(recipe, folder, data):
     model = build_model(recipe, folder)
+    model = dataclasses.replace(model, functional=_by_tff(recipe, model.functional))
     process = build_process(recipe, model, folder)
     state, rounds = process.initialize(), []
     for number in range(ROUNDS):
@@ -49,6 +53,20 @@ def _simulate(recipe, folder, data):
             {"weights": _arrays(process.get_model_weights(state)), "measurements": _leaves(output.metrics)}
         )
     return {"rounds": rounds, "evaluation": _evaluate(recipe, model, process.get_model_weights(state), data)}
+
+
+def _by_tff(recipe, ours):
+    """TFF's own conversion of the Keras model, from our start weights and with our sums of figures."""
+    build = getattr(tiny_models, recipe["model"]["function"])
+    loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    converted = tff.learning.models.functional_model_from_keras(build, loss, element_spec(recipe))
+    return tff.learning.models.FunctionalModel(
+        initial_weights=ours.initial_weights,
+        predict_on_batch_fn=converted._predict_on_batch_fn,
+        loss_fn=converted._loss_fn,
+        metrics_fns=training_metrics(),
+        input_spec=converted.input_spec,
+    )
 
 
 def _evaluate(recipe, model, weights, data):

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import sys
+import traceback
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -22,12 +23,15 @@ def main() -> int:
     request = json.loads(arguments.request.read_text(encoding="utf-8"))
     _progress("starting TensorFlow Federated")
     from wardround.compiler.draft import compile_draft
-    from wardround.compiler.failure import CompilerFailure
+    from wardround.compiler.failure import explain
 
+    folder = pathlib.Path(request["folder"])
     try:
-        draft = compile_draft(request["recipe"], pathlib.Path(request["folder"]), arguments.out, _progress)
-    except CompilerFailure as failure:
-        print(f"error: {failure}", file=sys.stderr, flush=True)
+        draft = compile_draft(request["recipe"], folder, arguments.out, _progress)
+    except Exception as error:
+        # To standard output, which is kept beside the plan while it is made: whoever mends the compiler needs all of it.
+        traceback.print_exc(file=sys.stdout)
+        print(f"error: {explain(error, folder)}", file=sys.stderr, flush=True)
         return 2
     _write(arguments.out / "draft.json", draft)
     return 0

@@ -1,11 +1,10 @@
 """The recipe's model as TFF functional models, and its weights by name."""
 
 import collections
-import contextlib
-import functools
 import importlib.util
 import pathlib
-from collections.abc import Callable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +13,7 @@ import tensorflow_federated as tff
 
 from wardround.compiler.failure import CompilerFailure
 from wardround.compiler.metrics import training_metrics
+from wardround.compiler.pure_model import PureModel
 from wardround.models import BUILTIN
 
 
@@ -42,29 +42,18 @@ def build_model(recipe: Mapping[str, Any], folder: pathlib.Path) -> CompiledMode
     classes = len(recipe["task"]["labels"])
     shape = (*recipe["task"]["image"]["size"], 1)
     builder = _builder(recipe["model"], folder, shape, classes)
-    seed, frozen = recipe["seed"], recipe["model"]["non_trainable"] == "frozen"
-
-    def keras_model() -> tf.keras.Model:
-        tf.keras.utils.set_random_seed(seed)
-        if not frozen:
-            return builder()
-        with _stored_statistics():
-            return _keep_statistics(builder())
-
     tf.keras.backend.clear_session()  # so that layers are numbered from the start
-    created: list[tf.Variable] = []
-
-    def record(create: Any, **kwargs: Any) -> tf.Variable:
-        created.append(create(**kwargs))
-        return created[-1]
-
-    with tf.variable_creator_scope(record):
-        probe = keras_model()
-    _check(probe, recipe["model"], shape, classes)
+    tf.keras.utils.set_random_seed(recipe["seed"])  # of the start weights
+    model = _built(builder(), shape, classes)
+    _use_plain_loops(model)
+    if recipe["model"]["non_trainable"] == "frozen":
+        _keep_statistics(model)
+    elif model.non_trainable_weights:
+        raise CompilerFailure(_has_statistics(model.non_trainable_weights))
     return CompiledModel(
-        functional=_with_metrics(_functional(keras_model, recipe), training_metrics()),
-        weights=_weights(probe, created),
-        layers=tuple((x.name, type(x).__name__, x.count_params()) for x in probe.layers),
+        functional=_functional(model, recipe),
+        weights=_weights(model),
+        layers=tuple((x.name, type(x).__name__, x.count_params()) for x in model.layers),
         classes=classes,
         image_shape=shape,
     )
@@ -74,6 +63,8 @@ def load_function(path: pathlib.Path, name: str) -> Callable[..., Any]:
     """Return the function `name` of the Python file at `path`. Raises CompilerFailure."""
     if not path.is_file():
         raise CompilerFailure(f"{path}: no such file (paths are relative to the recipe)")
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))  # for what it imports from beside it; what is installed comes first
     spec = importlib.util.spec_from_file_location(f"user_{path.stem}", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -91,75 +82,76 @@ def _builder(
     return load_function(folder / settings["file"], settings["function"])
 
 
-@contextlib.contextmanager
-def _stored_statistics() -> Iterator[None]:
-    """Let batch normalisation made in here read its statistics also in training, where it would write them.
-
-    The class is changed, not the layers: a Keras model calls its layers while it is being built.
-    """
-    layer = tf.keras.layers.BatchNormalization
-    original = layer.call
-
-    def call(self: Any, inputs: Any, training: Any = None, mask: Any = None) -> Any:
-        return original(self, inputs, training=False)
-
-    layer.call = call
-    try:
-        yield
-    finally:
-        layer.call = original
+def _use_plain_loops(model: Any) -> None:
+    """Keras's LSTM and GRU as loops: their other form leaves it to the machine which of two kernels runs."""
+    for layer in model.submodules:
+        if getattr(layer, "_could_use_gpu_kernel", False):
+            layer._could_use_gpu_kernel = False
 
 
-def _keep_statistics(model: Any) -> Any:
-    """The same for the layers of a finished model, which are called again where it is traced."""
-    for layer in getattr(model, "layers", ()):
+def _keep_statistics(model: Any) -> None:
+    """Let batch normalisation read its statistics also in training, where it would write them."""
+
+    def reading(original: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda inputs, training=None, mask=None: original(inputs, training=False)
+
+    for layer in model.submodules:
         if isinstance(layer, tf.keras.layers.BatchNormalization):
-            layer.call = functools.partial(type(layer).call, layer)  # the class's changed method
-        _keep_statistics(layer)
+            layer.call = reading(layer.call)
+
+
+def _built(model: Any, shape: tuple[int, ...], classes: int) -> Any:
+    """The model with its weights made, which one without an Input does when it is first called."""
+    if not isinstance(model, tf.keras.Model):
+        raise CompilerFailure(f"model function returned {type(model).__name__}, legal is a tf.keras.Model")
+    takes = getattr(model, "input_shape", None) if model.built else None
+    if takes not in (None, (None, *shape)):
+        raise CompilerFailure(f"model takes {takes}, the task's images are {(None, *shape)}")
+    returned = model(tf.zeros((1, *shape)), training=False)
+    if not tf.is_tensor(returned) or tuple(returned.shape) != (1, classes):
+        found = (None, *returned.shape[1:]) if tf.is_tensor(returned) else type(returned).__name__
+        raise CompilerFailure(f"model returns {found}, legal is {(None, classes)}: logits, one a label")
     return model
 
 
-def _check(model: Any, settings: Mapping[str, Any], shape: tuple[int, ...], classes: int) -> None:
-    if not isinstance(model, tf.keras.Model):
-        raise CompilerFailure(f"model function returned {type(model).__name__}, legal is a tf.keras.Model")
-    if model.input_shape != (None, *shape):
-        raise CompilerFailure(f"model takes {model.input_shape}, the task's images are {(None, *shape)}")
-    if model.output_shape != (None, classes):
-        raise CompilerFailure(
-            f"model returns {model.output_shape}, legal is {(None, classes)}: logits, one a label"
-        )
-    if model.non_trainable_weights and settings["non_trainable"] != "frozen":
-        names = ", ".join(w.name for w in model.non_trainable_weights[:3])
-        raise CompilerFailure(
-            f"model has non-trainable weights ({names}…), which federated averaging leaves at their initial "
-            "values. Use group normalisation, or say model.non_trainable: frozen"
-        )
-
-
-def _functional(keras_model: Callable[[], tf.keras.Model], recipe: Mapping[str, Any]) -> Any:
-    loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    return tff.learning.models.functional_model_from_keras(keras_model, loss, element_spec(recipe))
-
-
-def _with_metrics(base: Any, metrics: tuple[Any, Any, Any]) -> Any:
-    return tff.learning.models.FunctionalModel(
-        initial_weights=base.initial_weights,
-        predict_on_batch_fn=base._predict_on_batch_fn,  # TFF has no public way to add metrics to a model
-        loss_fn=base._loss_fn,
-        metrics_fns=metrics,
-        input_spec=base.input_spec,
+def _has_statistics(weights: Sequence[Any]) -> str:
+    names = ", ".join(weight.name for weight in weights[:3])
+    return (
+        f"model has non-trainable weights ({names}…), which federated averaging leaves at their initial "
+        "values. Use group normalisation, or say model.non_trainable: frozen"
     )
 
 
-def _weights(
-    model: tf.keras.Model, created: list[tf.Variable]
-) -> tuple[tuple[str, tuple[int, ...], str, bool], ...]:
-    """In TFF's order: as they were created, which is not always Keras's order of layers."""
-    trainable = {v.ref() for v in model.trainable_variables}
-    frozen = {v.ref() for v in model.non_trainable_variables}
-    ordered = [(v, True) for v in created if v.ref() in trainable]
-    ordered += [(v, False) for v in created if v.ref() in frozen]
+def _functional(model: Any, recipe: Mapping[str, Any]) -> Any:
+    """Its weights are a pair: trainable ones, and the others."""
+    pure = PureModel(model, _variables(model), recipe["seed"])
+    loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+    @tf.function
+    def predict_on_batch(model_weights: Any, x: Any, training: bool = True) -> Any:
+        trainable, others = model_weights
+        return pure((*trainable, *others), x, training)
+
+    return tff.learning.models.FunctionalModel(
+        initial_weights=(_values(model.trainable_variables), _values(model.non_trainable_variables)),
+        predict_on_batch_fn=predict_on_batch,
+        loss_fn=lambda output, label, sample_weight=None: loss(label, output),
+        metrics_fns=training_metrics(),
+        input_spec=element_spec(recipe),
+    )
+
+
+def _variables(model: Any) -> list[Any]:
+    return [*model.trainable_variables, *model.non_trainable_variables]
+
+
+def _values(variables: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(variable.numpy() for variable in variables)
+
+
+def _weights(model: Any) -> tuple[tuple[str, tuple[int, ...], str, bool], ...]:
+    count = len(model.trainable_variables)
     return tuple(
-        (v.name.removesuffix(":0"), tuple(v.shape.as_list()), v.dtype.base_dtype.name, is_trainable)
-        for v, is_trainable in ordered
+        (v.name.removesuffix(":0"), tuple(v.shape.as_list()), v.dtype.base_dtype.name, place < count)
+        for place, v in enumerate(_variables(model))
     )

@@ -21,8 +21,20 @@ pytest.importorskip("mlflow", reason="the registry's extra is not installed")
 
 
 # What may lie in the registry's folder (numbers and identifiers as #), and the names of its curves (sites as #).
-KINDS: set[str] = set()
-FIGURES: set[str] = set()
+_MODEL = "artifacts/models/#/artifacts"
+KINDS = {
+    "mlflow.db",
+    "artifacts/#/artifacts/plan.json",
+    "artifacts/#/artifacts/rounds/#/outcome.json",
+    *(f"{_MODEL}/{name}" for name in ("MLmodel", "conda.yaml", "python_env.yaml", "requirements.txt")),
+    f"{_MODEL}/registered_model_meta",
+    f"{_MODEL}/tf#model/saved_model.pb",
+    f"{_MODEL}/tf#model/variables/variables.data-#-of-#",
+    f"{_MODEL}/tf#model/variables/variables.index",
+}
+_CURVES = [f"{split}_{name}" for split in ("val", "test") for name in ("loss", "accuracy", "auroc", "auprc")]
+FIGURES = {*_CURVES, *(f"site/#/{name}" for name in _CURVES), "sites_accepted", "sites_refused"}
+FIGURES |= {f"train_{name}" for name in ("loss", "accuracy", "num_examples", "finalizer/update_non_finite")}
 
 
 def versions(uri: str) -> dict[str, dict[str, str]]:

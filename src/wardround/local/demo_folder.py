@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from wardround.errors import ConfigurationError
+from wardround.registry.sqlite_address import database_uri
 
 MARK = ".wardround-demo"
 
@@ -58,7 +59,7 @@ class DemoFolder:
     @property
     def tracking_uri(self) -> str:
         """MLflow's database."""
-        return f"sqlite:///{self.root / 'mlflow' / 'mlflow.db'}"
+        return database_uri(self.root / "mlflow" / "mlflow.db")
 
     @property
     def coordinator(self) -> Path:

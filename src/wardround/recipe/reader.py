@@ -44,8 +44,15 @@ def parse_recipe(text: str, source: str = "recipe") -> Recipe:
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:
-        lines = dict.fromkeys(_describe(problem, node, source) for problem in error.errors()[:_MISTAKES])
+        found = _causes(error.errors())[:_MISTAKES]
+        lines = dict.fromkeys(_describe(problem, node, source) for problem in found)
         raise RecipeError("\n".join(lines)) from None
+
+
+def _causes(problems: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Without those of a list or section of which a part is wrong already, such as "too short"."""
+    places = {problem["loc"][:length] for problem in problems for length in range(len(problem["loc"]))}
+    return [problem for problem in problems if problem["loc"] not in places]
 
 
 def _describe(problem: ErrorDetails, node: yaml.Node | None, source: str) -> str:
@@ -72,11 +79,20 @@ def _reason(problem: ErrorDetails, found: bool) -> str:
     value = (
         f" (value {_quoted(problem['input'])})" if found and not isinstance(problem["input"], dict) else ""
     )
+    if kind == "string_type" and found and not isinstance(problem["input"], dict | list):
+        return f"write it in quotes: YAML reads it as {_read_as(problem['input'])}{value}"
     if kind == "literal_error":
         return f"legal are {context['expected']}{value}"
     if kind == "value_error":
         return f"{foreign(context['error'], 400)}{value}"
     return problem["msg"][0].lower() + problem["msg"][1:] + value
+
+
+def _read_as(value: object) -> str:
+    """What YAML 1.1 makes of a word without quotes, such as yes, no, on, off, 1 or 2020-01-01."""
+    if value is None:
+        return "nothing"
+    return "true or false" if isinstance(value, bool) else "a number or a date"
 
 
 def _quoted(value: object) -> str:

@@ -10,7 +10,7 @@ from mlflow.entities import Param, Run
 from mlflow.exceptions import MlflowException
 
 from wardround.errors import ConfigurationError
-from wardround.registry.database import database_file, make_database
+from wardround.registry.database import make_database
 from wardround.registry.entries import Entries, tag_filter
 from wardround.registry.errors import RegistryError
 from wardround.registry.folder import ModelFolders
@@ -19,6 +19,7 @@ from wardround.registry.predictor import PredictGraph
 from wardround.registry.records import RunRecord
 from wardround.registry.retrying import Patience
 from wardround.registry.runlog import Desk, RunLog
+from wardround.registry.sqlite_address import database_file
 
 PATIENCE_SECONDS = 120.0
 # MLflow's own limits: parameters in one request, characters in one value.

@@ -7,18 +7,10 @@ meanwhile would leave such a file for good, so a new one is made under another n
 import os
 import secrets
 from contextlib import suppress
-from pathlib import Path
-from urllib.parse import urlsplit
 
 from mlflow import MlflowClient
 
-
-def database_file(tracking_uri: str) -> Path | None:
-    """The file of a `sqlite:///…` address; None for a server, or a database in memory."""
-    if not tracking_uri.startswith("sqlite:"):
-        return None
-    path = urlsplit(tracking_uri).path.removeprefix("/")
-    return Path(path).resolve() if path else None
+from wardround.registry.sqlite_address import database_file, database_uri
 
 
 def make_database(tracking_uri: str) -> None:
@@ -29,7 +21,7 @@ def make_database(tracking_uri: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        MlflowClient(f"sqlite:///{part}", f"sqlite:///{part}").search_experiments(max_results=1)
+        MlflowClient(database_uri(part), database_uri(part)).search_experiments(max_results=1)
         with suppress(FileExistsError):
             os.link(part, path)
     finally:

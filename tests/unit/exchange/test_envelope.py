@@ -174,7 +174,9 @@ def test_a_signed_document_of_another_form_is_malformed(change: dict[str, Any]) 
         b"[" * 5000 + b"]" * 5000,
         b"9" * 100_000,
     ],
-    ids=lambda data: f"{len(data)} bytes",  # and not the bytes themselves: each process signs with another key
+    ids=lambda data: (
+        f"{len(data)} bytes"
+    ),  # and not the bytes themselves: each process signs with another key
 )
 def test_other_spellings_and_other_bytes_are_malformed(data: bytes) -> None:
     assert refusal(data) == "malformed"

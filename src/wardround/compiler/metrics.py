@@ -32,7 +32,8 @@ def _update(state: Any, labels: Any, batch_output: Any, sample_weight: Any = Non
 def _finalize(state: Any) -> Any:
     count = tf.cast(state["num_examples"], tf.float32)
     return collections.OrderedDict(
-        loss=tf.math.divide_no_nan(tf.cast(state["loss_sum"], tf.float32), count),
-        accuracy=tf.math.divide_no_nan(tf.cast(state["correct"], tf.float32), count),
+        loss=tf.cast(state["loss_sum"], tf.float32)
+        / count,  # of no example it is NaN, which is told as unknown
+        accuracy=tf.cast(state["correct"], tf.float32) / count,
         num_examples=state["num_examples"],
     )

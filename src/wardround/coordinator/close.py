@@ -26,6 +26,8 @@ from wardround.exchange.messages import CollectedMessage, Measured, OutcomeMessa
 from wardround.plan.process import Tensors
 from wardround.plan.program import Program
 
+Status = Literal["completed", "evaluated", "failed"]
+
 
 @dataclass
 class Clock:
@@ -85,7 +87,8 @@ class _Closing:
             decision, measured, newest = self._compute(decision)
             self._recorded.result()
         self._desk.clear()
-        return _outcome(self._run, self._round, decision, measured, self._reaches(decision), clock), newest
+        status = _status(self._round, self._reaches(decision), newest)
+        return _outcome(self._run, self._round, decision, measured, status, clock), newest
 
     def _decide(self) -> CollectedMessage:
         """Who is counted: as it was decided before a restart, or by what comes now."""
@@ -125,7 +128,7 @@ class _Closing:
         """The state of the sums, written where there is one, and what was measured."""
         run, number = self._run, self._round.number
         state, measured = self._tally.result(partial(self._load, decision))
-        if state is None:
+        if state is None or _learned_from_nothing(self._program, measured):
             return measured, self._model
         # A wasted upload if training ends here and nothing is evaluated; otherwise the next round opens sooner.
         drafted = self._beside.submit(draft_round, run, self._program, number + 1, state)
@@ -139,10 +142,15 @@ class _Closing:
         return self._desk.legal(self._desk.download(site, accepted.file, file))
 
 
-def _status(opened: OpenRound, reached: bool) -> Literal["completed", "evaluated", "failed"]:
-    if not reached:
-        return "failed"
-    return "completed" if opened.message.purpose == "train" else "evaluated"
+def _learned_from_nothing(program: Program, measured: Measured) -> bool:
+    """Whether those who answered have no image to train on: the state would be the one before, under another number."""
+    return program.update_roles is not None and measured.measurements.get("num_examples") == 0
+
+
+def _status(opened: OpenRound, reached: bool, newest: Model) -> Status:
+    if reached and opened.message.purpose == "evaluate":
+        return "evaluated"
+    return "completed" if reached and newest.number == opened.number else "failed"
 
 
 def _outcome(
@@ -150,11 +158,11 @@ def _outcome(
     opened: OpenRound,
     collected: CollectedMessage,
     measured: Measured,
-    reached: bool,
+    status: Status,
     clock: Clock,
 ) -> OutcomeMessage:
     return OutcomeMessage(
-        status=_status(opened, reached),
+        status=status,
         model=opened.message.model,
         accepted=tuple(sorted(collected.accepted)),
         refused=collected.refused,

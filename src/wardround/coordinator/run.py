@@ -8,6 +8,7 @@ from wardround.coordinator.context import Event, Run
 from wardround.coordinator.ends import ENDS, end_run, final_of, find_final
 from wardround.coordinator.history import History, Step, next_step, read_history
 from wardround.coordinator.members import Members
+from wardround.coordinator.reasons import why_failed
 from wardround.coordinator.rounds import Model, OpenRound, find_round, open_round
 from wardround.coordinator.states import load_model
 from wardround.exchange.messages import FinalMessage, OutcomeMessage
@@ -71,7 +72,8 @@ def _round(
     with clock.phase("open"):
         opened = opened or open_round(run, program, step, model, history, members)
     outcome, digest, newest = play_round(run, program, opened, model, members, clock)
-    text = f"{outcome.status}, {len(outcome.accepted)} of {len(members.joined)} sites"
+    why = why_failed(outcome, run.rules.quorum)
+    text = f"{outcome.status}, {len(outcome.accepted)} of {len(members.joined)} sites{why and f': {why}'}"
     run.observe(Event("closed", opened.number, text=text, figures=outcome))
     return outcome, digest, newest
 

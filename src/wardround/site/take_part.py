@@ -170,8 +170,8 @@ def _end(seat: Seat, part: _Part) -> Summary:
     _check_outcomes(seat, part, given_up=final.status == "abandoned")
     if final.status == "abandoned":
         raise AbandonedError(
-            f"the coordinator abandoned run {seat.channel.run!r} after {final.rounds} rounds: too few sites answered, "
-            "or its people gave it up. Ask them for the reason; a new run can be joined"
+            f"the coordinator abandoned run {seat.channel.run!r} after {final.rounds} rounds: too few updates "
+            "could be counted, or its people gave it up. Ask them for the reason; a new run can be joined"
         )
     _LOG.info("run %s: %s after %d rounds", seat.channel.run, final.status, final.rounds)
     part.summary.final = final

@@ -21,6 +21,7 @@ from wardround.imaging.dataset import DatasetError, DatasetInfo, ShardFile, Spli
 Batch = tuple[np.ndarray, np.ndarray]
 _DTYPES = ("uint8", "uint16", "float32")
 _READ_BATCH = 256
+_SHOWN = 10  # places of images, in an error
 # TFRecord: length (uint64), its checksum (uint32), as many bytes, their checksum (uint32).
 _LENGTH, _CHECKSUM = 8, 4
 # What names and types take beside an image and a label in an Example.
@@ -112,7 +113,21 @@ def load_split(folder: Path, split: str) -> Arrays:
             filled += len(classes)
     if filled != count:
         raise DatasetError(f"split {split!r} holds {filled} records, {count} are listed; write it again")
+    _check_finite(images, split)
     return Arrays(images, labels)
+
+
+def _check_finite(images: np.ndarray, split: str) -> None:
+    """One pixel that is no number makes a whole update one, which TFF then sets to zero: it would be gone silently."""
+    if not np.issubdtype(images.dtype, np.floating):
+        return
+    bad = [place for place, image in enumerate(images) if not np.isfinite(image).all()]
+    if bad:
+        places = ", ".join(map(str, bad[:_SHOWN])) + ("…" if len(bad) > _SHOWN else "")
+        raise DatasetError(
+            f"split {split!r}: {len(bad)} of {len(images)} images hold NaN or infinity, at the places {places} "
+            "(from 0); write the data set again without them"
+        )
 
 
 def stream_split(folder: Path, split: str) -> Iterator[tuple[np.ndarray, int]]:

@@ -37,10 +37,11 @@ class Program:
         self.plan = plan
         self.recipe = plan.manifest.recipe_model()
         self._threads = threads
-        self._train = Process(plan, plan.manifest.train, self._image_shape, self.recipe, threads)
+        self._train = Process(plan, plan.manifest.train, self.image_shape, self.recipe, threads)
 
     @property
-    def _image_shape(self) -> tuple[int | None, ...]:
+    def image_shape(self) -> tuple[int | None, ...]:
+        """Of one image; None where the plan leaves a size open."""
         return self.plan.manifest.element[0].shape[1:]
 
     @property
@@ -98,8 +99,8 @@ class Program:
         Raises RefusedError: `wrong-dataset` for images of another shape, `no-prediction` for a plan without a model.
         """
         part = self._predict_part
-        if images.shape[1:] != self._image_shape:
-            raise wrong_images(images, "float32", self._image_shape)
+        if images.shape[1:] != self.image_shape:
+            raise wrong_images(images, "float32", self.image_shape)
         ordered = [weights[spec.name] for spec in self.plan.manifest.weights]
         feeds = {leaf.tensor: value for leaf, value in zip(part.arguments["weights"], ordered, strict=True)}
         feeds[part.arguments["images"][0].tensor] = images

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
-from wardround.errors import ConfigurationError
+from wardround.errors import ConfigurationError, RefusedError
 from wardround.imaging.dataset import DatasetInfo
 from wardround.imaging.shards import load_split
 from wardround.plan.data import Examples
+from wardround.plan.program import Program
 from wardround.site.train import SplitName
+from wardround.text import foreign
 
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
 
@@ -21,6 +23,28 @@ class ShardedData:
         self._info = DatasetInfo.load(folder)
         self._loaded: dict[str, Examples] = {}
 
+    def check(self, program: Program) -> None:
+        """Is this what the plan learns from? Its labels in their order, which is all that a class's number means, and
+        images of its size. Raises RefusedError (`wrong-dataset`) with what to do.
+        """
+        info, labels = self._info, program.recipe.task.labels
+        if info.labels != labels:
+            raise _other("labels", info.labels, labels)
+        wanted = program.image_shape
+        fits = len(info.shape) == len(wanted) and all(n in (None, m) for n, m in zip(wanted, info.shape))
+        if not fits:
+            raise _other("images of", info.shape, wanted)
+        self._check_spacing(program.recipe.task.image.spacing)
+
+    def _check_spacing(self, wanted: tuple[float, ...] | None) -> None:
+        """Of volumes, in mm; a data set that was not made here may not say it."""
+        if "spacing" not in self._info.settings:
+            return
+        stated = self._info.settings["spacing"]
+        found = tuple(stated) if isinstance(stated, list) else ()
+        if found != (wanted or ()):
+            raise _other("voxels (mm) of", found or ("any size",), wanted or ("any size",))
+
     def counts(self) -> dict[SplitName, int]:
         """How many examples each split has."""
         splits = self._info.splits
@@ -32,3 +56,12 @@ class ShardedData:
             arrays = load_split(self._folder, split)
             self._loaded[split] = Examples(arrays.images, arrays.labels, self._info.scale)
         return self._loaded[split]
+
+
+def _other(what: str, found: tuple[object, ...], wanted: tuple[object, ...]) -> RefusedError:
+    has, needs = (", ".join(foreign(str(each), 64) for each in values) for values in (found, wanted))
+    return RefusedError(
+        f"the data set has {what} {has}; the plan learns {what} {needs}, in this order: preprocess again with the "
+        "plan's recipe (`wardround plan show` prints it). Nothing was trained or sent",
+        code="wrong-dataset",
+    )

@@ -48,13 +48,15 @@ def take_part(seat: Seat, data: Data, make_program: Callable[[Plan], Program]) -
 
     Raises UnwantedPlanError for a plan that may not run here, AbandonedError when the run was given up,
     EquivocationError when the coordinator has said two things where there is one, PatienceError, StoppedError,
-    RefusedError for what is not the coordinator's or is more than was approved, and errors of the exchange.
+    RefusedError for what is not the coordinator's, is more than was approved, or learns from
+    other data than the site has, and errors of the exchange.
     Whatever it raises, calling it again goes on; after EquivocationError only when a person has moved the evidence.
     """
     refuse_if_accused(seat)
     described = find_run(seat)
     seat = seat.bound_to(described.plan_digest)
     program = make_program(approved_plan(seat, described.message))
+    data.check(program)
     part = _Part(seat, described, program, data)
     _join(seat, data)
     _LOG.info(

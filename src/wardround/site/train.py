@@ -17,6 +17,9 @@ SplitName = Literal["train", "validation", "test"]
 class Data(Protocol):
     """A site's examples by split (train, validation, test)."""
 
+    def check(self, program: Program) -> None:
+        """Raises RefusedError (`wrong-dataset`) unless this is what the plan learns from."""
+
     def counts(self) -> dict[SplitName, int]:
         """How many examples each split has."""
 

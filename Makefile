@@ -15,7 +15,7 @@ demo: .venv/ready ## A federation on this machine; ARGS="--rounds 5" passes opti
 	$(BIN)/wardround demo $(ARGS)
 
 test: .venv/ready ## All tests; ARGS="tests/unit -k name" selects
-	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/pytest -n 3 --dist loadgroup $(ARGS)
 
 fuzz: .venv/ready .fuzz/ready ## Fuzz one parser of foreign bytes; PARSER="DICOM object" SECONDS=600, names in tests/hostile/parsers.py
 	PYTHONPATH=.fuzz $(BIN)/python tests/hostile/fuzz.py "$(or $(PARSER),envelope)" $(or $(SECONDS),60)

@@ -104,14 +104,21 @@ def _built(model: Any, shape: tuple[int, ...], classes: int) -> Any:
     """The model with its weights made, which one without an Input does when it is first called."""
     if not isinstance(model, tf.keras.Model):
         raise CompilerFailure(f"model function returned {type(model).__name__}, legal is a tf.keras.Model")
-    takes = getattr(model, "input_shape", None) if model.built else None
-    if takes not in (None, (None, *shape)):
+    takes, returns = _shapes(model, shape)
+    if takes != (None, *shape):
         raise CompilerFailure(f"model takes {takes}, the task's images are {(None, *shape)}")
-    returned = model(tf.zeros((1, *shape)), training=False)
-    if not tf.is_tensor(returned) or tuple(returned.shape) != (1, classes):
-        found = (None, *returned.shape[1:]) if tf.is_tensor(returned) else type(returned).__name__
-        raise CompilerFailure(f"model returns {found}, legal is {(None, classes)}: logits, one a label")
+    if returns != (None, classes):
+        raise CompilerFailure(f"model returns {returns}, legal is {(None, classes)}: logits, one a label")
     return model
+
+
+def _shapes(model: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
+    """What the model takes and returns. One that has no Input makes its weights when it is called with an image."""
+    if model.inputs:
+        return model.input_shape, model.output_shape
+    returned = model(tf.zeros((1, *shape)), training=False)
+    found = (None, *returned.shape[1:]) if tf.is_tensor(returned) else type(returned).__name__
+    return (None, *shape), found
 
 
 def _has_statistics(weights: Sequence[Any]) -> str:

@@ -97,20 +97,6 @@ def test_a_hospital_with_swapped_labels_joins_nothing_and_the_run_goes_on(
     assert (FEDERATION, SITES[2]) == ("ward", "cedar")
 
 
-@pytest.mark.parametrize("pixel", [np.nan, np.inf, -np.inf])
-def test_an_update_that_tff_sets_to_zero_is_refused_and_not_counted_as_one(
-    pixel: float, program: Program
-) -> None:
-    images = np.random.default_rng(1).uniform(0, 1, (20, 8, 8, 1)).astype(np.float32)
-    images[3, 2, 2, 0] = pixel
-    state = program.initialize()
-    examples = Examples(images, (np.arange(20) % 2).astype(np.int32), 1.0)
-    update = program.work(examples, np.arange(20), received(program.prepare(state)))
-    with pytest.raises(RefusedError) as caught:
-        check_update(program, ("train",), update, Site(examples={"train": 20}, members=3, state=state))
-    assert caught.value.code == "zeroed" and "none of the site's 20 examples" in str(caught.value)
-
-
 def test_the_update_of_a_hospital_without_training_images_is_legal(program: Program) -> None:
     state = program.initialize()
     nothing = Examples(np.zeros((0, 8, 8, 1), np.float32), np.zeros(0, np.int32), 1.0)

@@ -47,8 +47,7 @@ def check_update(
 
     Raises RefusedError, and nothing else whatever the values are: `not-finite` (NaN or infinity), `out-of-range` (an
     integer, weight or count that no honest site has), `norm-bound` (changes larger than what is learned or was to be
-    clipped to), `inconsistent` (figures that contradict each other), `zeroed` (learned from
-    nothing by a site that has images), `graph-failed` or `not-summable` (the plan's
+    clipped to), `inconsistent` (figures that contradict each other), `graph-failed` or `not-summable` (the plan's
     sum fails on it, or is not finite).
     """
     for kind in kinds:

@@ -42,15 +42,9 @@ def check_roles(
     """Check the summed leaves of a training's update.
 
     `examples`: the most that the site can have trained on, every epoch counted; `state`: that was broadcast (None
-    leaves estimated norms unchecked). Raises RefusedError `out-of-range`, `norm-bound`, `inconsistent`, `zeroed`.
+    leaves estimated norms unchecked). Raises RefusedError `out-of-range`, `norm-bound`, `inconsistent`.
     """
     count = _within(roles.num_examples, summed, 0, examples)
-    if count == 0 < examples:
-        raise RefusedError(
-            f"none of the site's {examples} examples is in it: TFF sets an update to zero whose change is NaN or "
-            "infinite. Look for images that are not finite, and at the learning rate",
-            code="zeroed",
-        )
     _within(roles.correct, summed, 0, count)
     _within(roles.loss_sum, summed, -_SLACK * count, MAX_LOSS * count)
     is_uniform = recipe.algorithm.weighting == "uniform"

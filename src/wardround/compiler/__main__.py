@@ -29,7 +29,7 @@ def main() -> int:
     try:
         draft = compile_draft(request["recipe"], folder, arguments.out, _progress)
     except Exception as error:
-        # To standard output, which is kept beside the plan while it is made: whoever mends the compiler needs all of it.
+        # Where this module is run by hand: whoever mends the compiler needs all of it.
         traceback.print_exc(file=sys.stdout)
         print(f"error: {explain(error, folder)}", file=sys.stderr, flush=True)
         return 2

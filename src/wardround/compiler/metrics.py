@@ -31,9 +31,9 @@ def _update(state: Any, labels: Any, batch_output: Any, sample_weight: Any = Non
 
 def _finalize(state: Any) -> Any:
     count = tf.cast(state["num_examples"], tf.float32)
+    # Of no example both are NaN, which is told as unknown.
     return collections.OrderedDict(
-        loss=tf.cast(state["loss_sum"], tf.float32)
-        / count,  # of no example it is NaN, which is told as unknown
+        loss=tf.cast(state["loss_sum"], tf.float32) / count,
         accuracy=tf.cast(state["correct"], tf.float32) / count,
         num_examples=state["num_examples"],
     )

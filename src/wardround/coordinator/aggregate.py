@@ -67,9 +67,9 @@ class Tally:
         if self._training is not None:
             try:
                 state, measurements = self._updated(self._training)
-            except RefusedError as error:
+            except RefusedError:
                 self._blame(load)
-                raise error
+                raise
         evaluation = {split: self._figures(total) for split, total in self._scored.items()}
         return state, Measured(measurements=measurements, evaluation=evaluation, per_site=self._each)
 
